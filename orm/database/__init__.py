@@ -1,0 +1,1 @@
+"""The database layer: connections, transactions, drivers. It knows no models and is usable on its own."""

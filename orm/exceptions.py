@@ -1,0 +1,178 @@
+"""Every error of the library; each one is an `orm.Error`.
+
+    Error
+    ├── FieldError                      a name, lookup or option that the schema does not have
+    ├── ValidationError                 values of a wrong type, over a limit, or missing
+    ├── NotLoaded (AttributeError)      a column or relation that was not read from the database
+    ├── DoesNotExist                    `get()` found no row; also as `Album.DoesNotExist`
+    ├── MultipleObjectsReturned         `get()` found several rows
+    ├── StaleInstance                   the row of an instance is gone, or newer than the instance
+    ├── NotSupportedError               the engine or driver cannot do what was asked
+    ├── InterfaceError                  the library was used wrongly: not connected, another event loop, …
+    ├── TransactionError                a transaction was used wrongly, or was rolled back
+    │   └── CommitUnknown               COMMIT was sent and no answer came: nobody knows the outcome
+    └── DatabaseError                   the database, or the way to it, answered with an error
+        ├── IntegrityError              a constraint was violated
+        │   ├── UniqueViolation
+        │   ├── ForeignKeyViolation
+        │   ├── NotNullViolation
+        │   └── CheckViolation
+        ├── OperationalError            not the statement's fault
+        │   ├── SerializationFailure    run the transaction again
+        │   ├── DeadlockDetected        run the transaction again
+        │   ├── LockTimeout             a lock was not granted in time (SQLite: the database is busy)
+        │   ├── QueryTimeout            the statement took longer than it was allowed to
+        │   ├── ConnectionLost          the server is unreachable, refused us, or went away
+        │   └── PoolTimeout             no connection became free in time
+        ├── DataError                   a value that the column cannot hold
+        └── ProgrammingError            SQL that the database refuses: syntax, unknown table, …
+
+The driver's own error, where there is one, is the `__cause__`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class Error(Exception):
+    """The base of every error that this library raises."""
+
+
+class FieldError(Error):
+    """A field, relation, lookup, model or option that does not exist or does not fit."""
+
+
+class ValidationError(Error):
+    """Values of a wrong type, over a limit, or missing; nothing was sent to the database.
+
+    `errors()` gives every problem as a mapping with `loc`, `type`, `msg` and, where there is one, `input`,
+    in the form of pydantic's errors.
+    """
+
+    def __init__(self, message: str, errors: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self._errors = tuple(errors)
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Every problem, one mapping each."""
+        return [dict(error) for error in self._errors]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self._errors)
+
+
+class NotLoaded(Error, AttributeError):
+    """An attribute that was not read from the database; the message names the cure."""
+
+
+class DoesNotExist(Error):
+    """No row matches."""
+
+
+class MultipleObjectsReturned(Error):
+    """More than one row matches."""
+
+
+class StaleInstance(Error):
+    """The row of an instance no longer exists, or has another version than the instance."""
+
+
+class NotSupportedError(Error):
+    """The database or its driver cannot do what was asked."""
+
+
+class InterfaceError(Error):
+    """The library was used in a way that cannot work: not connected, in another event loop, …"""
+
+
+class TransactionError(Error):
+    """A transaction was used wrongly, or was rolled back although its block ended without an exception."""
+
+
+class CommitUnknown(TransactionError):
+    """COMMIT was sent and no answer came: the transaction may be committed, or not."""
+
+
+class DatabaseError(Error):
+    """The database, or the way to it, answered with an error."""
+
+
+class IntegrityError(DatabaseError):
+    """A constraint was violated; names are given where the server tells them.
+
+    Attributes:
+        constraint: the name of the constraint, or `None`.
+        table: the name of the table, or `None`.
+        columns: the names of the columns, as far as they are known.
+        model: the name of the model, when the statement came from one.
+        fields: the names of the model's fields, when the statement came from one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        constraint: str | None = None,
+        table: str | None = None,
+        columns: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+        self.table = table
+        self.columns = tuple(columns)
+        self.model: str | None = None
+        self.fields: tuple[str, ...] = ()
+
+
+class UniqueViolation(IntegrityError):
+    """Another row has the same unique values."""
+
+
+class ForeignKeyViolation(IntegrityError):
+    """A row refers to one that does not exist, or one that is still referred to was to be removed."""
+
+
+class NotNullViolation(IntegrityError):
+    """A column that must have a value was left without one."""
+
+
+class CheckViolation(IntegrityError):
+    """A CHECK constraint was violated."""
+
+
+class OperationalError(DatabaseError):
+    """Something went wrong that is not the statement's fault."""
+
+
+class SerializationFailure(OperationalError):
+    """The transaction conflicts with a concurrent one: nothing was written; run it again."""
+
+
+class DeadlockDetected(OperationalError):
+    """The transaction was chosen to end a deadlock: nothing was written; run it again."""
+
+
+class LockTimeout(OperationalError):
+    """A lock was not granted in time."""
+
+
+class QueryTimeout(OperationalError):
+    """The statement took longer than it was allowed to."""
+
+
+class ConnectionLost(OperationalError):
+    """The server cannot be reached, refused the connection, or went away."""
+
+
+class PoolTimeout(OperationalError):
+    """No connection of the pool became free in time."""
+
+
+class DataError(DatabaseError):
+    """A value that the column cannot hold."""
+
+
+class ProgrammingError(DatabaseError):
+    """SQL that the database refuses: a syntax error, an unknown table, missing rights, …"""
