@@ -1,0 +1,82 @@
+"""Fixtures that choose the database: one test body runs on every engine and driver."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from orm.database import Database
+from tests.databases import BACKENDS, DEFAULTS, REQUIRED, Scratch, server_url
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[dict[str, Scratch]]:
+    """A scratch database on every server that can be reached, by engine."""
+    found = {}
+    for engine in DEFAULTS:
+        server = server_url(engine)
+        if server is not None:
+            found[engine] = Scratch(engine, server, f"orm_test_{os.getpid()}")
+            found[engine].create()
+    yield found
+    for database in found.values():
+        database.drop()
+
+
+def _url(backend: str, scratch: dict[str, Scratch], directory: Path) -> str:
+    if backend == "sqlite":
+        return f"sqlite:///{directory / 'test.db'}"
+    engine = backend.partition("+")[0]
+    if engine not in scratch:
+        if REQUIRED:
+            pytest.fail(f"no {engine} server to test on, and ORM_TEST_REQUIRE_ALL is set")
+        pytest.skip(f"no {engine} server")
+    return scratch[engine].url.replace(engine, backend, 1)
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """The engine and driver of this run of the test."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(backend: str, scratch: dict[str, Scratch], tmp_path: Path) -> str:
+    """The URL of a database of that kind."""
+    return _url(backend, scratch, tmp_path)
+
+
+@pytest_asyncio.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    """A connected database of every kind in turn."""
+    async with Database(url, max_size=5, timeout=10) as database:
+        yield database
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of an SQLite file, for what concerns SQLite alone."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
+
+
+@pytest.fixture
+def postgresql_url(scratch: dict[str, Scratch], tmp_path: Path) -> str:
+    """The URL of a PostgreSQL database, for what concerns PostgreSQL alone."""
+    return _url("postgresql", scratch, tmp_path)
+
+
+@pytest.fixture(params=["mysql+aiomysql", "mysql+asyncmy"])
+def mysql_url(request: pytest.FixtureRequest, scratch: dict[str, Scratch], tmp_path: Path) -> str:
+    """The URL of a MySQL or MariaDB database under both drivers, for what concerns them alone."""
+    return _url(str(request.param), scratch, tmp_path)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what was left out."""
+    missing = [engine for engine in DEFAULTS if server_url(engine) is None]
+    if missing:
+        terminalreporter.write_line(f"Skipped for want of a server: {', '.join(missing)} (see CONTRIBUTING.md)")
