@@ -1,0 +1,240 @@
+"""The column types of our fields, for SQLAlchemy: what a value is on each database.
+
+Plain SQLAlchemy types serve where they already mean the same everywhere (`BigInteger`, `Boolean`, `Date`, `Uuid`).
+The others are decorators with one meaning: a value comes back equal to what went in, and sorts and compares in the
+database as it does in Python.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal as PythonDecimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from orm.exceptions import DataError, NotSupportedError
+
+# Text compares by code point everywhere; MySQL's default collations ignore case and accents.
+_MYSQL_COLLATION = "utf8mb4_bin"
+# SQLite keeps decimals as 8-byte floats, which hold 15 significant decimal digits exactly (IEEE 754 binary64).
+_SQLITE_DECIMAL_DIGITS = 15
+_MICROSECOND = timedelta(microseconds=1)
+
+Processor = Callable[[Any], Any]
+
+
+class String(TypeDecorator[str]):
+    """Text of a limited length, compared by code point."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "mysql":
+            return mysql.VARCHAR(self.impl_instance.length, collation=_MYSQL_COLLATION)
+        return self.impl_instance
+
+
+class Text(TypeDecorator[str]):
+    """Text of any length, compared by code point."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "mysql":
+            return mysql.LONGTEXT(collation=_MYSQL_COLLATION)
+        return self.impl_instance
+
+
+class Binary(TypeDecorator[bytes]):
+    """Bytes of any length."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "mysql":
+            return mysql.LONGBLOB()
+        return self.impl_instance
+
+
+class DateTime(TypeDecorator[datetime]):
+    """A moment in time: aware values, given back in UTC; or, with `timezone=False`, naive ones as they are."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def __init__(self, timezone: bool = True) -> None:
+        super().__init__(timezone=timezone)
+        self.timezone = timezone
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "mysql":
+            return mysql.DATETIME(fsp=6)
+        return sa.DateTime(timezone=self.timezone)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if (value.tzinfo is None) is self.timezone:
+            wanted = "an aware datetime" if self.timezone else "a naive datetime"
+            raise DataError(f"The column takes {wanted}, not {value!r}.")
+        if not self.timezone or dialect.name == "postgresql":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or not self.timezone:
+            return value
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+
+
+class Time(TypeDecorator[Any]):
+    """A time of day, to the microsecond."""
+
+    impl = sa.Time
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "mysql":
+            return mysql.TIME(fsp=6)
+        return sa.Time()
+
+
+class Duration(TypeDecorator[timedelta]):
+    """A length of time: INTERVAL on PostgreSQL, a number of microseconds elsewhere."""
+
+    impl = sa.Interval
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return postgresql.INTERVAL()
+        return sa.BigInteger()
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> timedelta | None:
+        if value is None or isinstance(value, timedelta):
+            return value
+        return timedelta(microseconds=int(value))
+
+
+class Decimal(TypeDecorator[PythonDecimal]):
+    """An exact decimal number.
+
+    Raises `NotSupportedError` on SQLite for more than 15 digits, which it could not keep exactly.
+    """
+
+    impl = sa.Numeric
+    cache_ok = True
+
+    def __init__(self, precision: int, scale: int) -> None:
+        super().__init__(precision, scale)
+        self.precision = precision
+        self.scale = scale
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            if self.precision > _SQLITE_DECIMAL_DIGITS:
+                raise NotSupportedError(
+                    f"SQLite cannot hold a decimal of {self.precision} digits exactly. "
+                    f"Declare at most {_SQLITE_DECIMAL_DIGITS} (max_digits), or use an integer of the smallest unit."
+                )
+            return sa.Numeric(self.precision, self.scale, asdecimal=False)
+        return sa.Numeric(self.precision, self.scale)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return float(value) if value is not None and dialect.name == "sqlite" else value
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        if dialect.name != "sqlite":
+            return None  # the drivers give decimals
+        form = f"%.{self.scale}f"
+        return lambda value: None if value is None else PythonDecimal(form % value)
+
+
+class Enum(TypeDecorator[enum.Enum]):
+    """A member of an enumeration, kept as its value (text or a whole number)."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def __init__(self, members: type[enum.Enum]) -> None:
+        values = [member.value for member in members]
+        self.members = members
+        self.numbers = all(isinstance(value, int) for value in values)
+        super().__init__(max((len(str(value)) for value in values), default=1))
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kept: TypeEngine[Any] = sa.BigInteger() if self.numbers else String(self.impl_instance.length)
+        return kept.dialect_impl(dialect)
+
+    def process_bind_param(self, value: enum.Enum | None, dialect: Dialect) -> Any:
+        return value.value if isinstance(value, enum.Enum) else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> enum.Enum | None:
+        return None if value is None else self.members(value)
+
+
+class IPAddress(TypeDecorator[Any]):
+    """An IPv4 or IPv6 address: INET on PostgreSQL, its usual spelling elsewhere."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kept = postgresql.INET() if dialect.name == "postgresql" else sa.String(39)
+        return kept
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name == "postgresql" else str(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return ipaddress.ip_address(value) if isinstance(value, str) else value
+
+
+class JSON(TypeDecorator[Any]):
+    """Any JSON value: JSONB on PostgreSQL, JSON elsewhere. `None` is SQL's NULL where the column may be null."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def __init__(self, none_as_null: bool = True) -> None:
+        super().__init__(none_as_null=none_as_null)
+        self.none_as_null = none_as_null
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kept = postgresql.JSONB if dialect.name == "postgresql" else sa.JSON
+        return kept(none_as_null=self.none_as_null)
+
+
+def big_auto() -> TypeEngine[Any]:
+    """The type of a 64-bit generated key; SQLite generates keys for INTEGER alone, which has 64 bits there."""
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def bind_processor(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
+    """The function that turns a value into what the driver takes, or `None` where it takes it as it is."""
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def result_processor(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
+    """The function that turns what the driver gives into a value, or `None` where it gives it already."""
+    return kind.dialect_impl(dialect).result_processor(dialect, None)
+
+
+def sql_name(kind: TypeEngine[Any], dialect: Dialect) -> str:
+    """The type's name in SQL, as in CREATE TABLE."""
+    return kind.compile(dialect=dialect)
