@@ -1,0 +1,288 @@
+"""The house rules that a machine can check: layers, cycles and sizes. The table below is the authority."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+LAYERS = {
+    "orm.exceptions": 0,
+    "orm.version": 0,
+    "orm.database": 1,
+    "orm.types": 2,
+    "orm.schema": 2,
+    "orm.ddl": 2,
+    "orm.query": 2,
+    "orm.validation": 3,
+    "orm.expressions": 3,
+    "orm.functions": 3,
+    "orm.lookups": 3,
+    "orm.fields": 4,
+    "orm.columns": 4,
+    "orm.compiler": 4,
+    "orm.loader": 4,
+    "orm.plans": 5,
+    "orm.writing": 5,
+    "orm.queryset": 6,
+    "orm.pagination": 6,
+    "orm.relations": 7,
+    "orm.models": 8,
+    "orm": 9,
+    "orm.migrations": 9,
+}
+"""A module's layer; a package's counts for every module in it. Imports run to a lower layer, or within one."""
+
+PACKAGES = ("orm.database",)
+
+OPTIONAL = {"aiomysql", "aiosqlite", "alembic", "asyncmy", "asyncpg", "databases", "pymysql"}
+"""What may be imported inside a function, because it may not be installed."""
+
+DRIVERS = {f"orm.database.{name}" for name in ("sqlite", "postgresql", "mysql", "encode")}
+"""Our modules that import a driver at their top, and so may be imported inside a function, too."""
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60
+MAX_USUAL_FUNCTION_LINES = 25
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name: `target` is the module it comes from."""
+
+    target: str
+    line: int
+    inside_function: bool
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file of the library, parsed."""
+
+    name: str
+    path: Path
+    text: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text, str(self.path))
+
+    @cached_property
+    def is_package(self) -> bool:
+        return self.path.name == "__init__.py"
+
+    @cached_property
+    def where(self) -> str:
+        return str(self.path.relative_to(ROOT))
+
+    def imports(self, modules: frozenset[str]) -> Iterator[Import]:
+        """Every import, those inside functions and under TYPE_CHECKING too."""
+        inside = {id(node) for function in self.functions() for node in ast.walk(function)}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for target in self._targets(node, modules):
+                    yield Import(target, node.lineno, id(node) in inside)
+
+    def _targets(self, node: ast.Import | ast.ImportFrom, modules: frozenset[str]) -> Iterator[str]:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+            return
+        base = node.module or ""
+        if node.level:
+            parts = self.name.split(".") if self.is_package else self.name.split(".")[:-1]
+            base = ".".join([*parts[: len(parts) - node.level + 1], *base.split(".")]).rstrip(".")
+        for alias in node.names:
+            name = f"{base}.{alias.name}"
+            yield name if name in modules else base
+
+    def functions(self) -> Iterator[Function]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+
+    def code_lines(self) -> int:
+        """How many lines have code: neither blank, nor comment, nor docstring."""
+        silent = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+        lines: set[int] = set()
+        for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+            if token.type not in silent:
+                lines.update(range(token.start[0], token.end[0] + 1))
+        return len(lines - {line for node in _documentation(self.tree) for line in _lines(node)})
+
+
+def _lines(node: ast.AST) -> range:
+    return range(node.lineno, (node.end_lineno or node.lineno) + 1)  # type: ignore[attr-defined]
+
+
+def _documentation(tree: ast.Module) -> Iterator[ast.Expr]:
+    """Docstrings, and the strings that document an attribute below it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node
+
+
+def _function_lines(function: Function) -> int:
+    """How long a function's body is, without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def _is_overload(function: Function) -> bool:
+    return any(isinstance(d, ast.Name) and d.id == "overload" for d in function.decorator_list)
+
+
+@lru_cache
+def library() -> dict[str, Module]:
+    """Every module under orm/, by name."""
+    found: dict[str, Module] = {}
+    for path in sorted((ROOT / "orm").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = Module(name, path, path.read_text(encoding="utf-8"))
+    return found
+
+
+def layer(name: str) -> int | None:
+    """The layer of a module, or `None` when the table does not have it."""
+    package = next((package for package in PACKAGES if name.startswith(package + ".")), name)
+    return LAYERS.get(package)
+
+
+def edges(modules: dict[str, Module]) -> dict[str, dict[str, int]]:
+    """Which module imports which of the others, and on what line first."""
+    names = frozenset(modules)
+    graph: dict[str, dict[str, int]] = {name: {} for name in modules}
+    for module in modules.values():
+        for item in module.imports(names):
+            if item.target in names and item.target != module.name:
+                graph[module.name].setdefault(item.target, item.line)
+    return graph
+
+
+def cycle(graph: dict[str, Iterable[str]]) -> list[str] | None:
+    """A cycle of the graph, or `None`."""
+    done: set[str] = set()
+
+    def visit(name: str, path: list[str]) -> list[str] | None:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return None
+        for target in graph.get(name, ()):
+            found = visit(target, [*path, name])
+            if found:
+                return found
+        done.add(name)
+        return None
+
+    return next((found for name in graph if (found := visit(name, []))), None)
+
+
+def upward(modules: dict[str, Module]) -> list[str]:
+    """Every import that runs to a higher layer."""
+    return [
+        f"{modules[name].where}:{line}: {name} ({layer(name)}) imports {target} ({layer(target)})"
+        for name, targets in edges(modules).items()
+        for target, line in targets.items()
+        if layer(name) is not None and (layer(name) or 0) < (layer(target) or 0)
+    ]
+
+
+def hidden(modules: dict[str, Module]) -> list[str]:
+    """Every import inside a function that is not of an optional driver."""
+    names = frozenset(modules)
+    return [
+        f"{module.where}:{item.line}: imports {item.target} inside a function"
+        for module in modules.values()
+        for item in module.imports(names)
+        if item.inside_function and item.target.split(".")[0] not in OPTIONAL and item.target not in DRIVERS
+    ]
+
+
+def sample(name: str, text: str) -> dict[str, Module]:
+    """A library of one module, or of two with `orm.models`, to check the checks with."""
+    path = ROOT / (name.replace(".", "/") + ".py")
+    models = Module("orm.models", ROOT / "orm/models.py", "import orm.schema\n")
+    return {"orm.models": models, name: Module(name, path, text)}
+
+
+def test_every_module_has_a_layer() -> None:
+    missing = [name for name in library() if layer(name) is None]
+    assert not missing, f"Give these a layer in the table of this file: {', '.join(missing)}"
+
+
+def test_imports_run_downwards() -> None:
+    assert upward(library()) == []
+
+
+def test_there_is_no_cycle() -> None:
+    found = cycle({name: list(targets) for name, targets in edges(library()).items()})
+    assert found is None, " -> ".join(found or [])
+
+
+def test_imports_stand_at_the_top() -> None:
+    assert hidden(library()) == []
+
+
+def test_files_are_short() -> None:
+    long = {module.where: lines for module in library().values() if (lines := module.code_lines()) > MAX_FILE_LINES}
+    assert not long, f"Split by responsibility: {long}"
+
+
+def test_functions_are_short() -> None:
+    lengths = {
+        f"{module.where}:{function.lineno} {function.name}": _function_lines(function)
+        for module in library().values()
+        for function in module.functions()
+        if not _is_overload(function)
+    }
+    long = {where: lines for where, lines in lengths.items() if lines > MAX_FUNCTION_LINES}
+    assert not long
+    ordered = sorted(lengths.values())
+    assert ordered[len(ordered) * 9 // 10] <= MAX_USUAL_FUNCTION_LINES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import orm.models",
+        "from orm.models import Model",
+        "from orm import models",
+        "from . import models",
+        "from .models import Model",
+        "def late():\n    from orm.models import Model",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from orm.models import Model",
+    ],
+)
+def test_an_import_that_runs_upwards_is_found(text: str) -> None:
+    assert len(upward(sample("orm.schema", text))) == 1
+
+
+def test_a_cycle_is_found() -> None:
+    assert cycle({"a": ["b"], "b": ["c"], "c": ["b"]}) == ["b", "c", "b"]
+    assert cycle({"a": ["b", "c"], "b": ["c"], "c": []}) is None
+
+
+def test_an_import_inside_a_function_is_found() -> None:
+    text = "def late():\n    import json\n    import asyncpg\n    from orm.database.mysql import Source\n"
+    found = hidden(sample("orm.schema", text) | sample("orm.database.mysql", ""))
+    assert [line.split(": ")[1] for line in found] == ["imports json inside a function"]
+
+
+def test_lines_are_counted_without_what_is_for_people() -> None:
+    text = '"""Doc.\n\nMore.\n"""\n\n# why\nx = """a\nb\n"""\n"""What x is."""\n\n\ndef f() -> None:\n    """Doc."""\n'
+    assert sample("orm.schema", text)["orm.schema"].code_lines() == 4
+    lengths = [
+        _function_lines(f)
+        for f in ast.walk(ast.parse("def f():\n    '''Doc.'''\n    a\n\n    b\n"))
+        if isinstance(f, Function)
+    ]
+    assert lengths == [3]
