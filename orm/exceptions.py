@@ -96,7 +96,14 @@ class CommitUnknown(TransactionError):
 
 
 class DatabaseError(Error):
-    """The database, or the way to it, answered with an error."""
+    """The database, or the way to it, answered with an error.
+
+    Attributes:
+        ends_transaction: whether the error ended the whole open transaction, not just its statement: the server has
+            rolled back (or, before DDL on MySQL, committed) what came before.
+    """
+
+    ends_transaction: bool = False
 
 
 class IntegrityError(DatabaseError):
