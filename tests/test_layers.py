@@ -22,6 +22,8 @@ LAYERS = {
     "orm.schema": 2,
     "orm.ddl": 2,
     "orm.query": 2,
+    "orm.operators": 2,
+    "orm.jsonpath": 2,
     "orm.validation": 3,
     "orm.expressions": 3,
     "orm.functions": 3,

@@ -1,0 +1,86 @@
+"""Loads the CSV files beside this one into the tables of the models, in one transaction."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+import orm
+
+from models import (
+    Album,
+    Artist,
+    Customer,
+    Employee,
+    Genre,
+    Invoice,
+    InvoiceLine,
+    MediaType,
+    Playlist,
+    PlaylistTrack,
+    Track,
+)
+
+DATA = Path(__file__).parent / "data"
+
+FILES: dict[str, type[orm.Model]] = {
+    "artist": Artist,
+    "album": Album,
+    "genre": Genre,
+    "media_type": MediaType,
+    "track": Track,
+    "playlist": Playlist,
+    "playlist_track": PlaylistTrack,
+    "employee": Employee,
+    "customer": Customer,
+    "invoice": Invoice,
+    "invoice_line": InvoiceLine,
+}
+"""What each file holds; what others refer to comes first."""
+
+PARSERS: dict[type, Callable[[str], Any]] = {
+    int: int,
+    str: str,
+    Decimal: Decimal,
+    datetime: datetime.fromisoformat,
+}
+
+
+def read(name: str) -> list[orm.Model]:
+    """The instances in a file: its columns are named like the model's attributes, an empty field is NULL."""
+    model = FILES[name]
+    parsers = {column.key: PARSERS[column.type.python_type] for column in model.table.columns}
+    with (DATA / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return [
+            model(**{key: parsers[key](text) if text else None for key, text in row.items()})
+            for row in csv.DictReader(file)
+        ]
+
+
+async def load(database: orm.Database) -> int:
+    """Load every file; gives the number of rows."""
+    instances = {name: read(name) for name in FILES}
+    total = sum(map(len, instances.values()))
+    with tqdm(total=total, unit=" rows", desc="Loading", disable=None) as progress:
+        async with database.transaction():
+            for name, model in FILES.items():
+                await model.objects.using(database).bulk_create(instances[name])
+                progress.update(len(instances[name]))
+            if database.dialect.name == "postgresql":
+                await _count_on(database)
+    return total
+
+
+async def _count_on(database: orm.Database) -> None:
+    """Let PostgreSQL's own keys go on where those of the files end."""
+    for model in FILES.values():
+        table = model.table.name
+        await database.execute(
+            f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM \"{table}\"))"
+        )
