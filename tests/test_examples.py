@@ -32,7 +32,12 @@ ANSWERS = {
         *["Luís: 13.86, 8.91, 5.94", "Eduardo: 13.86, 8.91, 5.94", "Alexandre: 13.86, 8.91, 5.94"],
         *["Roberto: 13.86, 8.91, 5.94", "Fernanda: 13.86, 8.91, 5.94"],
     ],
-    "Which playlists hold this track?": ["(1, 'Music')", "(5, '90’s Music')", "(8, 'Music')", "(16, 'Grunge')"],
+    "Which playlists hold this track?": [
+        "(1, 'Music')",
+        "(5, '90\N{RIGHT SINGLE QUOTATION MARK}s Music')",
+        "(8, 'Music')",
+        "(16, 'Grunge')",
+    ],
     "Which tracks are on the Grunge playlist, longest first?": [
         *["Alive (341 s)", "Black Hole Sun (320 s)", "Jeremy (318 s)"],
     ],
