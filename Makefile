@@ -31,7 +31,7 @@ types: $(READY) ## Check the types with mypy and pyright in their strict modes
 	$(BIN)/mypy
 	$(BIN)/mypy examples/chinook
 	$(BIN)/mypy migrations_example
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,322 @@
+"""An asynchronous Alembic environment in a few lines: `migrations/env.py` calls `run(models)`.
+
+    from music.models import models
+    from orm import migrations
+
+    migrations.run(models)
+
+Needs the extra `migrations`. What Alembic's own asynchronous template leaves to its user is done here: engines with
+our drivers, batch mode and whole transactions on SQLite, comparing types and defaults so that an unchanged model gives
+an empty revision on every database, and our column types in the revisions that Alembic writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import sqlalchemy as sa
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations.ops import DropIndexOp, DropTableOp, MigrateOperation, MigrationScript, ModifyTableOps
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event
+from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.sql.elements import False_, True_
+from sqlalchemy.sql.functions import now
+from sqlalchemy.types import TypeEngine
+
+from orm import types
+from orm.database.url import DatabaseURL, Options, parse
+from orm.exceptions import InterfaceError
+from orm.schema import Registry
+
+_OURS: Final = {
+    "connection": "pass it as config.attributes['connection']",
+    "url": "it is an argument of run()",
+    "dialect_name": "it follows from the URL",
+    "target_metadata": "it is the first argument of run()",
+}
+"""The options of Alembic's `configure` that `run` sets itself, and what to do instead."""
+
+_NO_FOREIGN_KEYS: Final = "foreign_keys"
+"""The PRAGMA that migrations never set: batch mode drops a table after copying it, which would empty its referrers."""
+
+
+def run(models: Registry | sa.MetaData, *, url: str | None = None, **options: Any) -> None:
+    """Run what the `alembic` command asked for; the only call that `env.py` needs.
+
+    It works in offline mode (`--sql`), and inside a running event loop, too (`command.upgrade` from an asynchronous
+    test): there it uses a thread with a loop of its own, and the caller's loop waits.
+
+    Args:
+        models: the registry of the models, or SQLAlchemy's metadata.
+        url: the database, as `orm.Database` takes it. Without one it is, in this order, `-x url=…` of the command
+            line, `sqlalchemy.url` of `alembic.ini`, and the registry's own database. A connection of SQLAlchemy's in
+            `config.attributes["connection"]` is used before any of them.
+        options: those of Alembic's `context.configure`, before the ones chosen here.
+
+    Raises:
+        InterfaceError: there is no URL, it is that of a database in memory, or an option is unknown.
+    """
+    _check(options)
+    connection: sa.Connection | None = context.config.attributes.get("connection")
+    if connection is not None and not context.is_offline_mode():
+        _migrate(connection, models, options)
+        return
+    address, settings = _address(models, url)
+    if context.is_offline_mode():
+        _write_sql(address, models, options)
+        return
+    _run_to_the_end(address, settings, models, options)
+
+
+def _check(options: dict[str, Any]) -> None:
+    known = set(inspect.signature(context.configure).parameters) - {"kw", *_OURS}
+    for name in options:
+        if name in _OURS:
+            raise InterfaceError(f"run() has no option {name!r}: {_OURS[name]}.")
+        if name not in known:
+            raise InterfaceError(f"run() has no option {name!r}. Choose from: {', '.join(sorted(known))}.")
+
+
+def _address(models: Registry | sa.MetaData, url: str | None) -> tuple[DatabaseURL, Options]:
+    """Where the database is. Raises `InterfaceError` when nobody says so, or nobody else could see it."""
+    text = (
+        context.get_x_argument(as_dictionary=True).get("url") or url or context.config.get_main_option("sqlalchemy.url")
+    )
+    if text:
+        address, settings = parse(text)
+    elif isinstance(models, Registry) and models.database is not None:
+        address, settings = models.database.url, models.database.options
+    else:
+        raise InterfaceError(
+            "Migrations need to know the database: run(models, url=…), sqlalchemy.url in alembic.ini, "
+            "alembic -x url=…, or a registry with a database."
+        )
+    if address.is_memory and not context.is_offline_mode():
+        raise InterfaceError(
+            "A database in memory belongs to one connection, so migrations cannot reach it. "
+            "Use a file, or pass a connection as config.attributes['connection']."
+        )
+    return address, settings
+
+
+def _run_to_the_end(
+    address: DatabaseURL, settings: Options, models: Registry | sa.MetaData, options: dict[str, Any]
+) -> None:
+    """Run on a loop of our own; in a thread of its own where this one is running a loop already."""
+    work = _connect_and_migrate(address, settings, models, options)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+        return
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="orm-migrations") as thread:
+        thread.submit(asyncio.run, work).result()
+
+
+async def _connect_and_migrate(
+    address: DatabaseURL, settings: Options, models: Registry | sa.MetaData, options: dict[str, Any]
+) -> None:
+    engine = _engine(address, settings)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_migrate, models, options)
+    finally:
+        await engine.dispose()
+
+
+def _migrate(connection: sa.Connection, models: Registry | sa.MetaData, options: dict[str, Any]) -> None:
+    context.configure(connection=connection, **_configuration(connection.dialect.name, models, options))
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _write_sql(address: DatabaseURL, models: Registry | sa.MetaData, options: dict[str, Any]) -> None:
+    """Offline mode: write the SQL that would be run, values and all."""
+    shown = {"literal_binds": True, "dialect_opts": {"paramstyle": "named"}, **options}
+    context.configure(url=_sqlalchemy_url(address), **_configuration(address.engine, models, shown))
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _configuration(engine: str, models: Registry | sa.MetaData, options: dict[str, Any]) -> dict[str, Any]:
+    """What Alembic is told: the user's options over ours."""
+    sqlite = engine == "sqlite"
+    ours: dict[str, Any] = {
+        "target_metadata": models.metadata if isinstance(models, Registry) else models,
+        "render_as_batch": sqlite,
+        "compare_type": _compare_type,
+        "compare_server_default": _compare_server_default,
+        "render_item": _render_item,
+        "process_revision_directives": _leave_out_needless_drops,
+    }
+    if sqlite:
+        ours["transactional_ddl"] = True  # `_engine` sees to it that BEGIN is sent
+    for name in {"render_item", "process_revision_directives"} & set(options):
+        options = {**options, name: _both(options[name], ours[name])}
+    return ours | options
+
+
+def _both(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    """The user's hook, and ours after it unless theirs has given an answer."""
+
+    def hook(*arguments: Any) -> Any:
+        return theirs(*arguments) or ours(*arguments)
+
+    return hook
+
+
+def _sqlalchemy_url(address: DatabaseURL) -> sa.URL:
+    """The same place in SQLAlchemy's words."""
+    database, query = address.database, {}
+    if address.engine == "sqlite" and address.parameters:
+        database, query = f"file:{address.database}", {**address.parameters, "uri": "true"}
+    return sa.URL.create(
+        f"{address.engine}+{address.driver}",
+        username=address.username,
+        password=address.password,
+        host=address.host,
+        port=address.port,
+        database=database,
+        query=query,
+    )
+
+
+def _engine(address: DatabaseURL, settings: Options) -> AsyncEngine:
+    """An engine for one connection, set up as our own layer sets connections up."""
+    engine = create_async_engine(
+        _sqlalchemy_url(address), poolclass=sa.NullPool, connect_args=_connect_arguments(address, settings)
+    )
+    if address.engine == "sqlite":
+        pragmas = {name: value for name, value in settings.pragmas.items() if name.lower() != _NO_FOREIGN_KEYS}
+
+        def connected(connection: Any, _: object) -> None:
+            connection.isolation_level = None  # the driver would commit before DDL
+            for name, value in pragmas.items():
+                connection.execute(f"PRAGMA {name} = {value}")
+
+        def began(connection: sa.Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        event.listen(engine.sync_engine, "connect", connected)
+        event.listen(engine.sync_engine, "begin", began)
+    return engine
+
+
+def _connect_arguments(address: DatabaseURL, settings: Options) -> dict[str, Any]:
+    """What each driver calls our options."""
+    arguments: dict[str, Any] = {}
+    if address.engine == "sqlite":
+        return {"timeout": settings.timeout}
+    if settings.ssl is not None and (settings.ssl or address.engine == "postgresql"):
+        arguments["ssl"] = settings.ssl
+    if address.engine == "postgresql":
+        arguments |= {"timeout": settings.connect_timeout}
+        if address.socket:
+            arguments["host"] = address.socket
+        if settings.pgbouncer:
+            arguments |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+        return arguments
+    if address.socket:
+        arguments["unix_socket"] = address.socket
+    # Notes would be logged by asyncmy: that MySQL has no name for a primary key, for one.
+    session = "SET time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES'), sql_notes = 0"
+    return arguments | {"connect_timeout": settings.connect_timeout, "charset": "utf8mb4", "init_command": session}
+
+
+def _compare_type(
+    migration: MigrationContext,
+    _inspected_column: sa.Column[Any],
+    _column: sa.Column[Any],
+    inspected: TypeEngine[Any],
+    declared: TypeEngine[Any],
+) -> bool | None:
+    """Whether a column's type has changed; `None` lets Alembic compare, which knows all but this."""
+    if migration.dialect.name == "mysql":
+        kept = declared.dialect_impl(migration.dialect)
+        if isinstance(kept, sa.JSON) and isinstance(inspected, mysql.LONGTEXT):
+            return False  # MariaDB's JSON is an alias of LONGTEXT
+    return None
+
+
+def _compare_server_default(
+    migration: MigrationContext,
+    _inspected_column: sa.Column[Any],
+    _column: sa.Column[Any],
+    inspected: str | None,
+    _declared: object,
+    rendered: str | None,
+) -> bool | None:
+    """Whether a server's default has changed; `None` lets Alembic compare."""
+    if migration.dialect.name != "mysql" or not inspected or not rendered:
+        return None
+    # The server tells it in other words than it was told.
+    return False if _mysql_default(inspected) == _mysql_default(rendered) else None
+
+
+def _mysql_default(text: str) -> str:
+    """A default in one spelling of several: `(now())` is `current_timestamp(6)`, `true` is `1`."""
+    bare = text.strip().lower()
+    while bare.startswith("(") and bare.endswith(")"):
+        bare = bare[1:-1].strip()
+    if re.fullmatch(r"(now|current_timestamp)(\(\d?\))?", bare):
+        return "now"
+    return {"true": "1", "false": "0"}.get(bare, bare)
+
+
+def _render_default(default: Any) -> str | bool:
+    """The source text of a server's default that each database spells in its own way."""
+    expression = getattr(default, "arg", None)
+    if isinstance(expression, now):
+        return "sa.func.now()"
+    if isinstance(expression, True_ | False_):
+        return "sa.true()" if isinstance(expression, True_) else "sa.false()"
+    return False
+
+
+def _render_item(kind: str, item: Any, autogenerate: AutogenContext) -> str | bool:
+    """The source text of our column types in a revision; `False` lets Alembic write what it knows."""
+    if kind == "server_default":
+        return _render_default(item)
+    if kind != "type" or type(item).__module__ != types.__name__:
+        return False
+    if isinstance(item, types.Enum):  # a revision must not depend on what the enumeration is later
+        if item.numbers:
+            return "sa.BigInteger()"
+        item = types.String(max(len(str(member.value)) for member in item.members))
+    autogenerate.imports.add(f"import {types.__name__}")
+    return f"{types.__name__}.{_call(item)}"
+
+
+def _call(item: Any) -> str:
+    """The call that makes a type again: by its own arguments, where it has some, since SQLAlchemy's `repr` leaves out
+    those that are SQLAlchemy's defaults."""
+    names = [name for name in inspect.signature(type(item)).parameters if hasattr(item, name)]
+    if not names:
+        return repr(item)
+    return f"{type(item).__name__}({', '.join(f'{name}={getattr(item, name)!r}' for name in names)})"
+
+
+def _leave_out_needless_drops(
+    _migration: MigrationContext, _revision: object, directives: list[MigrationScript]
+) -> None:
+    """Drop no index of a table that is dropped anyway: MySQL refuses to drop one that a foreign key needs."""
+    for script in directives:
+        for container in (*script.upgrade_ops_list, *script.downgrade_ops_list):
+            dropped = {(step.schema, step.table_name) for step in container.ops if isinstance(step, DropTableOp)}
+            container.ops = [step for step in container.ops if not _drops_indexes_of(step, dropped)]
+
+
+def _drops_indexes_of(step: MigrateOperation, dropped: set[tuple[str | None, str]]) -> bool:
+    return (
+        isinstance(step, ModifyTableOps)
+        and (step.schema, step.table_name) in dropped
+        and all(isinstance(inner, DropIndexOp) for inner in step.ops)
+    )

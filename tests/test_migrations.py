@@ -1,0 +1,307 @@
+"""`orm.migrations`: the example's revisions, and revisions that Alembic writes, on every database."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import shutil
+import sys
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.ext.asyncio import create_async_engine
+
+import orm
+from orm.database import Database
+
+EXAMPLE = Path(__file__).parent.parent / "migrations_example"
+
+
+@pytest.fixture(autouse=True)
+def no_models_left() -> Iterator[None]:
+    """Each environment imports a module `models` of its own directory."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+    sys.modules.pop("models", None)
+
+
+def configuration(url: str, directory: Path = EXAMPLE, output: StringIO | None = None) -> Config:
+    config = Config(directory / "alembic.ini", output_buffer=output, stdout=StringIO())
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A directory like the example's, with other models and no revisions."""
+    directory = tmp_path / "environment"
+    shutil.copytree(EXAMPLE, directory, ignore=shutil.ignore_patterns("versions", "__pycache__", "*.db"))
+    (directory / "migrations" / "versions").mkdir()
+    (directory / "models.py").write_text(MODELS, encoding="utf-8")
+    return directory
+
+
+MODELS = '''
+"""A model with a field of every type."""
+
+from __future__ import annotations
+
+import enum
+
+import sqlalchemy as sa
+
+import orm
+
+models = orm.Registry()
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    GREEN = "green"
+
+
+class Level(enum.Enum):
+    LOW = 1
+    HIGH = 2
+
+
+class Parent(orm.Model):
+    name = orm.String(max_length=50, unique=True, comment="what it is called")
+
+    class Meta:
+        registry = models
+
+
+class Everything(orm.Model):
+    small = orm.SmallInteger()
+    integer = orm.Integer(index=True)
+    big = orm.BigInteger(null=True)
+    float = orm.Float(null=True)
+    decimal = orm.Decimal(max_digits=10, decimal_places=2)
+    boolean = orm.Boolean(default=sa.true())
+    string = orm.String(max_length=30, default=sa.text("'a b'"))
+    text = orm.Text()
+    slug = orm.Slug()
+    email = orm.Email()
+    url = orm.URL()
+    uuid = orm.UUID()
+    date = orm.Date()
+    moment = orm.DateTime(default=sa.func.now())
+    naive = orm.DateTime(timezone=False)
+    time = orm.Time()
+    duration = orm.Duration()
+    binary = orm.Binary()
+    json = orm.JSON(null=True)
+    required_json = orm.JSON()
+    colour = orm.Enum(Colour)
+    level = orm.Enum(Level)
+    address = orm.IPAddress()
+    version = orm.Version()
+    parent = orm.ForeignKey("Parent", on_delete=orm.CASCADE)
+    sibling = orm.ForeignKey("Everything", null=True)
+
+    class Meta:
+        registry = models
+        constraints = [orm.UniqueConstraint("small", "integer")]
+        indexes = [orm.Index("slug", "email")]
+'''
+
+
+async def rows(url: str, sql: str) -> list[tuple[Any, ...]]:
+    async with Database(url) as database:
+        return [tuple(row) for row in await database.fetch_all(sql)]
+
+
+async def test_the_example_goes_up_and_down(url: str) -> None:
+    config = configuration(url)
+    command.upgrade(config, "0001")
+    async with Database(url) as database:
+        await database.execute("INSERT INTO author (name) VALUES ('Ursula K. Le Guin')")
+        await database.execute(
+            "INSERT INTO book (title, author_id, price, added) "
+            "SELECT 'The Left Hand of Darkness', id, 9.99, '2020-01-02 03:04:05' FROM author"
+        )
+    command.upgrade(config, "head")
+    assert await rows(url, "SELECT title, slug FROM book") == [
+        ("The Left Hand of Darkness", "the-left-hand-of-darkness")
+    ]
+    command.check(config)
+    command.downgrade(config, "0001")
+    assert await rows(url, "SELECT title FROM book") == [("The Left Hand of Darkness",)]
+    command.downgrade(config, "base")
+    with pytest.raises(orm.ProgrammingError):
+        await rows(url, "SELECT * FROM author")
+
+
+async def test_a_new_revision_creates_everything_and_the_next_finds_nothing(url: str, environment: Path) -> None:
+    config = configuration(url, environment)
+    command.revision(config, "everything", autogenerate=True, rev_id="0001")
+    text = next((environment / "migrations" / "versions").glob("*.py")).read_text(encoding="utf-8")
+    assert "import orm.types\n" in text
+    assert "orm.types.Decimal(precision=10, scale=2)" in text
+    assert "orm.types.DateTime(timezone=False)" in text
+    assert "server_default=sa.func.now()" in text
+    assert "server_default=sa.true()" in text
+    assert "Colour" not in text, "a revision does not depend on the application's enumerations"
+    command.upgrade(config, "head")
+    command.check(config)
+    command.downgrade(config, "base")
+    command.upgrade(config, "head")
+
+
+async def test_a_revision_written_on_one_database_serves_all(url: str, environment: Path) -> None:
+    sqlite = configuration(f"sqlite:///{environment / 'first.db'}", environment)
+    command.revision(sqlite, "everything", autogenerate=True, rev_id="0001")
+    config = configuration(url, environment)
+    command.upgrade(config, "head")
+    command.check(config)
+    command.downgrade(config, "base")
+
+
+async def test_tables_of_create_all_are_what_migrations_make(url: str, environment: Path) -> None:
+    specification = importlib.util.spec_from_file_location("everything", environment / "models.py")
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    async with Database(url) as database:
+        await module.models.create_all(database=database)
+    config = configuration(url, environment)
+    command.ensure_version(config)
+    command.check(config)
+
+
+def test_it_works_without_a_running_loop(sqlite_url: str) -> None:
+    config = configuration(sqlite_url)
+    command.upgrade(config, "head")
+    command.check(config)
+
+
+async def test_it_works_in_a_thread_beside_a_running_loop(sqlite_url: str) -> None:
+    await asyncio.to_thread(command.upgrade, configuration(sqlite_url), "head")
+    assert await rows(sqlite_url, "SELECT version_num FROM alembic_version") == [("0002",)]
+
+
+async def test_a_connection_of_the_caller_is_used(tmp_path: Path) -> None:
+    unused = tmp_path / "unused.db"
+    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'own.db'}")
+    config = configuration(f"sqlite:///{unused}")
+
+    def upgrade(connection: sa.Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade)
+        found = await connection.execute(sa.text("SELECT version_num FROM alembic_version"))
+        assert found.scalar() == "0002"
+    await engine.dispose()
+    assert not unused.exists()
+
+
+async def test_offline_mode_writes_sql_and_touches_nothing(url: str) -> None:
+    output = StringIO()
+    command.upgrade(configuration(url, output=output), "0001", sql=True)
+    assert "CREATE TABLE author" in output.getvalue()
+    with pytest.raises(orm.ProgrammingError):
+        await rows(url, "SELECT * FROM author")
+
+
+async def test_a_failing_migration_leaves_nothing_behind(url: str, backend: str, environment: Path) -> None:
+    (environment / "migrations" / "versions" / "0001_broken.py").write_text(
+        "from alembic import op\nimport sqlalchemy as sa\nrevision = '0001'\ndown_revision = None\n"
+        "def upgrade():\n    op.create_table('half', sa.Column('id', sa.Integer()))\n    raise ValueError('stop')\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ValueError, match="stop"):
+        command.upgrade(configuration(url, environment), "head")
+    if backend.startswith("mysql"):  # its DDL commits by itself
+        assert await rows(url, "SELECT * FROM half") == []
+    else:
+        with pytest.raises(orm.ProgrammingError):
+            await rows(url, "SELECT * FROM half")
+
+
+async def test_batch_mode_keeps_the_rows_that_refer_to_a_table(sqlite_url: str, environment: Path) -> None:
+    """SQLite changes a table by copying it; the rows of other tables that refer to it must not go with the old one."""
+    (environment / "migrations" / "versions" / "0001_parents.py").write_text(
+        "from alembic import op\nimport sqlalchemy as sa\nrevision = '0001'\ndown_revision = None\n"
+        "def upgrade():\n"
+        "    op.execute('CREATE TABLE parent (id INTEGER PRIMARY KEY, name TEXT)')\n"
+        "    op.execute('CREATE TABLE child (parent_id INTEGER REFERENCES parent (id) ON DELETE CASCADE)')\n"
+        "    op.execute('INSERT INTO parent VALUES (1, NULL)')\n"
+        "    op.execute('INSERT INTO child VALUES (1)')\n"
+        "    with op.batch_alter_table('parent') as batch:\n"
+        "        batch.drop_column('name')\n",
+        encoding="utf-8",
+    )
+    config = configuration(f"{sqlite_url}?pragmas=foreign_keys:on", environment)
+    command.upgrade(config, "head")
+    assert await rows(sqlite_url, "SELECT parent_id FROM child") == [(1,)]
+
+
+def environment_with(environment: Path, call: str) -> None:
+    (environment / "migrations" / "env.py").write_text(
+        f"from models import models\nimport orm\nfrom orm import migrations\n{call}\n", encoding="utf-8"
+    )
+
+
+def test_the_url_may_be_an_argument_or_the_registrys(environment: Path, tmp_path: Path) -> None:
+    named = f"sqlite:///{tmp_path / 'named.db'}"
+    environment_with(environment, f"migrations.run(models, url={named!r})")
+    command.ensure_version(configuration("", environment))
+    assert (tmp_path / "named.db").exists()
+    owned = f"sqlite:///{tmp_path / 'owned.db'}"
+    environment_with(environment, f"models.database = orm.Database({owned!r})\nmigrations.run(models)")
+    command.ensure_version(configuration("", environment))
+    assert (tmp_path / "owned.db").exists()
+
+
+def test_the_command_line_names_the_url_before_anything_else(environment: Path, tmp_path: Path) -> None:
+    named = f"sqlite:///{tmp_path / 'named.db'}"
+    environment_with(environment, f"migrations.run(models, url={named!r})")
+    config = configuration(named, environment)
+    config.cmd_opts = type("Options", (), {"x": [f"url=sqlite:///{tmp_path / 'other.db'}"]})()
+    command.ensure_version(config)
+    assert (tmp_path / "other.db").exists()
+    assert not (tmp_path / "named.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("migrations.run(models)", "Migrations need to know the database"),
+        ("migrations.run(models, url='sqlite:///:memory:')", "in memory belongs to one connection"),
+        ("migrations.run(models, target_metadata=None)", "it is the first argument"),
+        ("migrations.run(models, render_as_batsh=True)", "Choose from: .*render_as_batch"),
+    ],
+)
+def test_mistakes_are_named(environment: Path, call: str, message: str) -> None:
+    environment_with(environment, call)
+    with pytest.raises(orm.InterfaceError, match=message):
+        command.upgrade(configuration("", environment), "head")
+
+
+def test_options_go_to_alembic_and_hooks_are_asked_before_ours(sqlite_url: str, environment: Path) -> None:
+    environment_with(
+        environment,
+        "def render_item(kind, item, _):\n"
+        "    return 'sa.LargeBinary()' if kind == 'type' and type(item).__name__ == 'Binary' else False\n"
+        "def rename(_context, _revision, directives):\n    directives[0].message = 'renamed'\n"
+        "migrations.run(models, version_table='steps', render_item=render_item, process_revision_directives=rename)",
+    )
+    config = configuration(sqlite_url, environment)
+    command.revision(config, "everything", autogenerate=True, rev_id="0001")
+    text = (environment / "migrations" / "versions" / "0001_renamed.py").read_text(encoding="utf-8")
+    assert "sa.LargeBinary()" in text
+    assert "orm.types.Duration()" in text
+    assert "drop_index" not in text
+    command.upgrade(config, "head")
+    assert asyncio.run(rows(sqlite_url, "SELECT version_num FROM steps")) == [("0001",)]
