@@ -1,0 +1,182 @@
+"""MySQL and MariaDB: the server, reached with aiomysql or asyncmy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import dataclasses
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.dialects.mysql.aiomysql import MySQLDialect_aiomysql
+
+from orm.database.interfaces import Source
+from orm.database.mysql_aiomysql import AiomysqlConnection
+from orm.database.mysql_asyncmy import AsyncmyConnection
+from orm.database.mysql_connection import CAPABILITIES, MySQLConnection
+from orm.database.mysql_errors import number_of
+from orm.database.servers import unreachable
+from orm.database.url import DatabaseURL, Options
+from orm.exceptions import DatabaseError
+
+logger = logging.getLogger("orm.database")
+
+CONNECTIONS: Mapping[str, type[AiomysqlConnection] | type[AsyncmyConnection]] = {
+    "aiomysql": AiomysqlConnection,
+    "asyncmy": AsyncmyConnection,
+}
+
+_VERSION = re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)")  # MariaDB 10 put an old number before its own
+
+_CURES: Mapping[int, str] = {
+    1040: "Lower max_size, or raise the server's max_connections.",
+    1044: "Grant the user access to the database.",
+    1045: "Check the user's name and password.",
+    1049: "Create the database, or name another in the URL.",
+    1129: "Unblock this host on the server: FLUSH HOSTS.",
+    1130: "Allow the user to connect from this host.",
+    1203: "Lower max_size, or raise the server's max_user_connections.",
+    1226: "Lower max_size, or raise what the user is allowed.",
+    1698: "Check the user's name and password.",
+    2003: "Check that the server is running and can be reached at this host and port.",
+}
+
+
+class MySQLDialect(MySQLDialect_aiomysql):
+    """What statements are compiled with; parameters are `%s`, and every other percent sign is doubled."""
+
+    supports_statement_cache = True
+
+    def __init__(self, driver: str, *, native_bit: bool = True) -> None:
+        """`native_bit`: the driver gives BIT as an int (our connections), or as bytes (a host's)."""
+        super().__init__()
+        self.driver = driver
+        self.supports_native_bit = native_bit
+        self.server_version_info = ()
+
+    def learn(self, version: tuple[int, ...], is_mariadb: bool) -> None:
+        """Know the server: which statements it takes, as SQLAlchemy learns it when it connects by itself."""
+        self._set_mariadb(is_mariadb, version)
+        self.server_version_info = version
+        if is_mariadb:
+            self.insert_returning = version >= (10, 5)
+            self.delete_returning = version >= (10, 0, 5)
+            self.supports_sequences = version >= (10, 3)
+            self._support_float_cast = version >= (10, 4, 5)
+            self._support_default_function = version >= (10, 2, 1)
+            return
+        self.supports_for_update_of = version >= (8,)
+        self.use_mysql_for_share = version >= (8, 0, 1)
+        self._requires_alias_for_on_duplicate_key = version >= (8, 0, 20)
+        self._support_float_cast = version >= (8, 0, 17)
+        self._support_default_function = version >= (8, 0, 13)
+
+
+class MySQLSource(Source):
+    """A MySQL or MariaDB server; what it can do is known better once the first connection is made.
+
+    Attributes:
+        server_version: the server's version, such as `(10, 11, 6)`; empty before the first connection.
+        is_mariadb: whether it is MariaDB, or `None` before the first connection.
+    """
+
+    def __init__(self, url: DatabaseURL, options: Options) -> None:
+        self.capabilities = CAPABILITIES
+        self._dialect = MySQLDialect(url.driver)
+        self.dialect = self._dialect
+        self.server_version: tuple[int, ...] = ()
+        self.is_mariadb: bool | None = None
+        self._url = url
+        self._options = options
+        self._connection_class = CONNECTIONS[url.driver]
+        self._doomed: set[int] = set()
+        self._executioner: asyncio.Task[None] | None = None
+
+    @property
+    def capacity(self) -> int | None:
+        """No limit of its own."""
+        return None
+
+    async def connect(self, *, read_only: bool = False) -> MySQLConnection:
+        """A new session; a read-only one begins every transaction as such. Raises `ConnectionLost`."""
+        try:
+            async with asyncio.timeout(self._options.connect_timeout):
+                connection = await self._open()
+                try:
+                    await connection.prepare(read_only=read_only)
+                except BaseException:
+                    connection.abort()
+                    raise
+        except Exception as error:
+            # A statement's error has the driver's as its cause.
+            cause = error.__cause__ if isinstance(error, DatabaseError) and error.__cause__ else error
+            cure = _CURES.get(number_of(cause) or 0, "Check the URL, and that the server is running and well.")
+            raise unreachable(self._url, "MySQL", _readable(cause), cure) from cause
+        if self.is_mariadb is None:
+            self._learn(connection)
+        return connection
+
+    async def _open(self) -> AiomysqlConnection | AsyncmyConnection:
+        # Both drivers encode passwords as Latin-1; these are the characters that become the password's UTF-8 so.
+        password = (self._url.password or "").encode().decode("latin-1")
+        return await self._connection_class.open(self._url, self._options, password, self.kill)
+
+    def _learn(self, connection: MySQLConnection) -> None:
+        self.server_version, self.is_mariadb = parse_version(connection.server_version)
+        self._dialect.learn(self.server_version, self.is_mariadb)
+        self.capabilities = dataclasses.replace(self.capabilities, max_statement_bytes=connection.max_packet)
+
+    async def kill(self, session_id: int) -> None:
+        """End a session on the server, whatever it is doing, from one side connection for all that are to go.
+
+        KILL QUERY would not do: the session has no owner any more, and what it holds locked must be free. The work
+        is done in a task of its own, so that a caller who is stopped does not stop it.
+        """
+        self._doomed.add(session_id)
+        loop = asyncio.get_running_loop()
+        task = self._executioner
+        if task is None or task.done() or task.get_loop() is not loop:
+            task = loop.create_task(self._kill_doomed(), context=contextvars.Context())
+            self._executioner = task
+        await asyncio.shield(task)
+
+    async def _kill_doomed(self) -> None:
+        side: MySQLConnection | None = None
+        try:
+            async with asyncio.timeout(self._options.connect_timeout):
+                side = await self._open()
+                while self._doomed:
+                    await self._kill_one(side, self._doomed.pop())
+        except Exception as error:
+            logger.warning("MySQL sessions could not be killed and end by themselves: %s", type(error).__name__)
+            self._doomed.clear()
+        finally:
+            if side is not None:
+                side.abort()
+
+    async def _kill_one(self, side: MySQLConnection, session_id: int) -> None:
+        try:
+            await side.command(f"KILL {session_id}")
+        except DatabaseError as error:
+            if number_of(error.__cause__ or error) != 1094:  # unknown thread: gone already
+                raise
+
+
+def parse_version(text: str) -> tuple[tuple[int, ...], bool]:
+    """The version that a server tells, and whether it is MariaDB.
+
+    >>> parse_version("5.5.5-10.4.7-MariaDB-log")
+    ((10, 4, 7), True)
+    """
+    match = _VERSION.match(text)
+    return (tuple(map(int, match.groups())) if match else ()), "mariadb" in text.lower()
+
+
+def _readable(error: BaseException) -> BaseException:
+    """The error with a text for people: the drivers' is a tuple."""
+    arguments: tuple[Any, ...] = error.args
+    if len(arguments) > 1 and isinstance(arguments[1], str):
+        return Exception(f"{arguments[1]} ({arguments[0]})")
+    return error
