@@ -81,13 +81,19 @@ class DateTime(TypeDecorator[datetime]):
             return mysql.DATETIME(fsp=6)
         return sa.DateTime(timezone=self.timezone)
 
+    def bind_processor(self, dialect: Dialect) -> Processor | None:
+        return None if dialect.name == "postgresql" else super().bind_processor(dialect)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
+
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         if (value.tzinfo is None) is self.timezone:
             wanted = "an aware datetime" if self.timezone else "a naive datetime"
             raise DataError(f"The column takes {wanted}, not {value!r}.")
-        if not self.timezone or dialect.name == "postgresql":
+        if not self.timezone:
             return value
         return value.astimezone(UTC).replace(tzinfo=None)
 
@@ -120,15 +126,15 @@ class Duration(TypeDecorator[timedelta]):
             return postgresql.INTERVAL()
         return sa.BigInteger()
 
-    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> Any:
-        if value is None or dialect.name == "postgresql":
-            return value
-        return value // _MICROSECOND
+    def bind_processor(self, dialect: Dialect) -> Processor | None:
+        if dialect.name == "postgresql":
+            return None
+        return lambda value: None if value is None else value // _MICROSECOND
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> timedelta | None:
-        if value is None or isinstance(value, timedelta):
-            return value
-        return timedelta(microseconds=int(value))
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        if dialect.name == "postgresql":
+            return None
+        return lambda value: None if value is None else timedelta(microseconds=int(value))
 
 
 class Decimal(TypeDecorator[PythonDecimal]):

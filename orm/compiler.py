@@ -1,0 +1,513 @@
+"""A `Query` becomes a SQLAlchemy Core statement. Pure, and off the hot path: each shape of query comes here once.
+
+A `Scope` knows which tables are in reach: the root, which is never aliased, and an alias for each path that was
+joined. To-one paths are joined; all to-many paths of one `filter()` call lie in one EXISTS, so that its conditions
+are about the same related row and no row of the root comes twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+from orm import jsonpath, types
+from orm.exceptions import FieldError
+from orm.expressions import (
+    Assigned,
+    Clause,
+    Combined,
+    Compared,
+    Constant,
+    InQuery,
+    Leaf,
+    Members,
+    Ordering,
+    Reference,
+    Tree,
+    Value,
+)
+from orm.operators import Element, fold
+from orm.query import Counter, Node, Path, PlacedQuery, Query
+from orm.schema import FieldSpec, Schema
+
+From = Any  # sa.FromClause; its joins are typed too narrowly to be rebuilt step by step
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Where a parameter of the statement comes from.
+
+    Attributes:
+        position: the index among the query's values.
+        type: the column type that turns the value into the driver's form, or `None` to send it as it is.
+        prepare: what is done to the value before.
+    """
+
+    position: int
+    type: TypeEngine[Any] | None
+    prepare: Callable[[Any], Any] | None = None
+    item: int | None = None
+
+
+@dataclass(frozen=True)
+class Entity:
+    """The columns of a result that make one instance of each row."""
+
+    path: Path
+    schema: Schema
+    fields: tuple[FieldSpec, ...]
+
+
+@dataclass
+class Compilation:
+    """A statement under construction: its parameters, and what its columns mean."""
+
+    dialect: Dialect
+    parameters: dict[str, Parameter] = field(default_factory=dict[str, Parameter])
+    entities: list[Entity] = field(default_factory=list[Entity])
+
+    @property
+    def engine(self) -> str:
+        """The engine's name."""
+        return self.dialect.name
+
+    def parameter(
+        self,
+        position: int,
+        kind: TypeEngine[Any],
+        prepare: Callable[[Any], Any] | None = None,
+        *,
+        raw: bool = False,
+        item: int | None = None,
+    ) -> sa.BindParameter[Any]:
+        """A parameter for the value at a position; with `raw` the type only says what SQL sees."""
+        name = f"v{len(self.parameters)}"
+        self.parameters[name] = Parameter(position, None if raw else kind, prepare, item)
+        return sa.bindparam(name, type_=kind, unique=False, required=True)
+
+
+class Scope:
+    """The tables in reach of a condition."""
+
+    def __init__(self, compilation: Compilation, root: From, tables: dict[Path, From]) -> None:
+        self.compilation = compilation
+        self.tables = tables
+        self.source = root
+
+    def table(self, path: Path) -> From:
+        """The table at the end of a path, joined if it is not in reach yet."""
+        found = self.tables.get(path)
+        if found is None:
+            parent = self.table(path[:-1])
+            hop = path[-1]
+            found = self.tables[path] = hop.target.table.alias()
+            outer = any(step.null for step in path)
+            on = parent.c[hop.near.name] == found.c[hop.far.name]
+            self.source = self.source.join(found, on, isouter=outer)
+        return found
+
+
+# ---------------------------------------------------------------- expressions
+
+
+def element(node: Node, scope: Scope) -> Element:
+    """The SQL of an expression."""
+    if isinstance(node, Reference):
+        return _reference(node, scope)
+    if isinstance(node, Value):
+        return scope.compilation.parameter(node.position, node.type)
+    if isinstance(node, Combined):
+        return _combined(node, scope)
+    if isinstance(node, Clause):
+        return _clause(node, scope)
+    return condition(node, scope)
+
+
+def _reference(node: Reference, scope: Scope) -> Element:
+    column = scope.table(node.path).c[node.spec.name]
+    engine = scope.compilation.engine
+    if node.keys:
+        return jsonpath.document(engine, column, _json_path(node.position, scope))
+    if node.transform is not None:
+        return node.transform.build(engine, column, node.spec.kind)
+    return cast("Element", column)
+
+
+def _json_path(position: int, scope: Scope) -> Element:
+    engine = scope.compilation.engine
+    return scope.compilation.parameter(position, jsonpath.path_type(engine), jsonpath.prepare_path(engine), raw=True)
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Element]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "%": lambda a, b: a % b,
+}
+
+
+def _combined(node: Combined, scope: Scope) -> Element:
+    left, right = (element(part, scope) for part in node.parts)
+    return _ARITHMETIC[node.operator](left, right)
+
+
+def _clause(node: Clause, scope: Scope) -> Element:
+    def parameter(bind: sa.BindParameter[Any], position: int) -> Any:
+        if bind.expanding:
+            items = [
+                scope.compilation.parameter(position, bind.type, item=index)
+                for index in range(len(bind.effective_value or ()))
+            ]
+            return sa.tuple_(*items) if items else sa.null()
+        return scope.compilation.parameter(position, bind.type)
+
+    return node.placed_element(parameter)
+
+
+# ---------------------------------------------------------------- conditions
+
+
+def condition(node: Node, scope: Scope, *, negated: bool = False) -> Element:
+    """The SQL of a condition; `negated` says that it lies inside a negation."""
+    if isinstance(node, Constant):
+        return sa.true() if node.truth else sa.false()
+    if isinstance(node, Tree):
+        return _tree(node, scope, negated)
+    if isinstance(node, Clause):
+        return _clause(node, scope)
+    missing = [path for path in _many_paths(node) if path not in scope.tables]
+    if missing:
+        return _exists(missing, scope, node, negated=True)
+    return _leaf(node, scope)
+
+
+def _tree(node: Tree, scope: Scope, negated: bool) -> Element:
+    if node.operator == "not":
+        part = node.parts[0]
+        inner = condition(part, scope, negated=True)
+        return sa.not_(sa.func.coalesce(inner, sa.false()) if _can_be_null(part) else inner)
+    join = sa.and_ if node.operator == "and" else sa.or_
+    if negated:
+        return join(*[condition(part, scope, negated=True) for part in node.parts])
+    missing = [path for path in dict.fromkeys(_many_paths(node)) if path not in scope.tables]
+    if not missing:
+        return join(*[condition(part, scope) for part in node.parts])
+    if node.operator == "and":
+        outside = [part for part in node.parts if not any(True for _ in _many_paths(part))]
+        if outside:
+            inside = Tree("and", tuple([cast("Any", part) for part in node.parts if part not in outside]))
+            return sa.and_(*[condition(part, scope) for part in outside], _exists(missing, scope, inside))
+    return _exists(missing, scope, node)
+
+
+def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, negated: bool = False) -> Element:
+    """One EXISTS over all paths. Its joins are inner ones where no missing row could satisfy the condition."""
+    outer = not all(_needs_row(node, path) for path in paths)
+    tables = dict(scope.tables)
+    inner = Scope(scope.compilation, None, tables)
+    where: list[Element] = []
+    source: From = sa.select(sa.literal_column("1").label("one")).subquery() if outer else None
+    for path in paths:
+        for length in range(1, len(path) + 1):
+            if path[:length] in tables:
+                continue
+            hop = path[length - 1]
+            table = tables[path[:length]] = hop.target.table.alias()
+            on = _outer_table(path[: length - 1], tables, scope).c[hop.near.name] == table.c[hop.far.name]
+            if source is None:
+                source = table
+                where.append(on)
+            else:
+                source = source.join(table, on, isouter=outer)
+    inner.source = source
+    compiled = condition(node, inner, negated=negated)
+    return sa.exists(sa.select(sa.literal_column("1")).select_from(inner.source).where(*where, compiled))
+
+
+def _outer_table(path: Path, tables: dict[Path, From], scope: Scope) -> From:
+    if path not in tables:
+        tables[path] = scope.table(path)
+    return tables[path]
+
+
+def _leaf(node: Node, scope: Scope) -> Element:
+    if isinstance(node, Leaf):
+        return _json_leaf(node, scope) if node.lookup.reference.keys else _plain_leaf(node, scope)
+    if isinstance(node, Members):
+        return _members(node, scope)
+    if isinstance(node, InQuery):
+        return _in_query(node, scope)
+    if isinstance(node, Compared):
+        left, right = (element(part, scope) for part in node.parts)
+        return node.lookup.operator.build(scope.compilation.engine, left, (right,))
+    raise FieldError(f"{node!r} is not a condition.")
+
+
+def _plain_leaf(node: Leaf, scope: Scope) -> Element:
+    operator, compilation = node.lookup.operator, scope.compilation
+    engine = compilation.engine
+    left = _reference(node.lookup.reference, scope)
+    kind = types.Text() if operator.operand == "text" else left.type
+    prepare = operator.prepare
+    made = (lambda value: prepare(engine, value)) if prepare is not None else None
+    operands = [compilation.parameter(node.position + i, kind, made) for i in range(len(node.values))]
+    if engine == "sqlite" and operator.variant is not None and operator.variant(node.values[0]):
+        left, operands = fold(left), [cast("Any", fold(operand)) for operand in operands]
+    return operator.build(engine, left, tuple(operands))
+
+
+def _json_leaf(node: Leaf, scope: Scope) -> Element:
+    lookup, compilation = node.lookup, scope.compilation
+    engine, operator = compilation.engine, lookup.operator
+    column = scope.table(lookup.reference.path).c[lookup.reference.spec.name]
+    path = _json_path(node.position, scope)
+    if operator.operand == "flag":
+        return jsonpath.is_missing(engine, column, path)
+    variant = cast("tuple[Any, ...]", node.key)[5]
+    prepare = operator.prepare
+    made = (lambda value: prepare(engine, value)) if prepare is not None else None
+    operand = compilation.parameter(node.position + 1, jsonpath.operand_type(engine, variant), made)
+    return jsonpath.compare(compilation.dialect, operator, variant, column, path, operand)
+
+
+def _members(node: Members, scope: Scope) -> Element:
+    compilation = scope.compilation
+    left = _reference(node.lookup.reference, scope)
+    if not node.as_one(compilation.engine):
+        return left.in_([compilation.parameter(node.position + i, left.type) for i in range(node.padded())])
+    process = types.bind_processor(left.type, compilation.dialect)
+    if compilation.engine == "postgresql":
+        made = (lambda values: [process(value) for value in values]) if process is not None else None
+        return left == sa.any_(compilation.parameter(node.position, postgresql.ARRAY(left.type), made, raw=True))
+    listed = sa.func.json_each(compilation.parameter(node.position, types.Text(), jsonpath.dumps, raw=True))
+    return left.in_(sa.select(listed.table_valued("value").c.value))
+
+
+def _in_query(node: InQuery, scope: Scope) -> Element:
+    left = _reference(node.lookup.reference, scope)
+    inner = subquery(node.placed, scope.compilation)
+    if scope.compilation.engine == "mysql" and node.query.sliced:
+        inner = sa.select(inner.subquery())  # MySQL has no LIMIT in a subquery of IN, but takes a derived table
+    return left.in_(inner)
+
+
+# ---------------------------------------------------------------- what a condition is about
+
+
+def _many_paths(node: Node) -> Iterable[Path]:
+    """The paths over to-many relations, those inside negations left out: each of them has its own EXISTS."""
+    if isinstance(node, Reference):
+        if any(hop.many for hop in node.path):
+            yield node.path
+    elif isinstance(node, Tree) and node.operator == "not":
+        return
+    else:
+        lookup = getattr(node, "lookup", None)
+        if lookup is not None and not isinstance(node, Compared):
+            yield from _many_paths(lookup.reference)
+        for part in node.parts:
+            yield from _many_paths(part)
+
+
+def _needs_row(node: Node, path: Path) -> bool:
+    """Whether no condition on the end of the path can hold for a row that is missing there."""
+    if isinstance(node, (Leaf, Members, InQuery)):
+        found = node.lookup.reference.path
+        return found[: len(path)] == path and node.lookup.operator.name != "isnull"
+    if isinstance(node, Tree) and node.operator != "not":
+        judge = any if node.operator == "and" else all
+        return judge([_needs_row(part, path) for part in node.parts])
+    return False
+
+
+def _can_be_null(node: Node) -> bool:
+    """Whether the condition may be NULL rather than true or false."""
+    if isinstance(node, Constant):
+        return False
+    if isinstance(node, Tree):
+        return node.operator != "not" and any(_can_be_null(part) for part in node.parts)
+    if any(True for _ in _many_paths(node)):
+        return False
+    if isinstance(node, (Leaf, Members)):
+        reference = node.lookup.reference
+        if node.lookup.operator.name == "isnull":
+            return False
+        return bool(reference.keys) or reference.spec.null or any(hop.null for hop in reference.path)
+    return True
+
+
+# ---------------------------------------------------------------- statements
+
+
+def place(query: Query, engine: str, before: int = 0) -> PlacedQuery:
+    """The query with every node knowing where its values are."""
+    counter = Counter(engine)
+    counter.value = before
+    return query.place(counter)
+
+
+def select(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
+    """The SELECT of a query; fills `compilation.entities` for instances."""
+    query = placed.query
+    selection = query.selection
+    root = query.schema.table
+    scope = Scope(compilation, root, {(): root})
+    columns: list[Element] = []
+    if selection.link is not None:
+        link = scope.table((selection.link,))
+        columns.append(link.c[_link_key(query).name])
+    if query.columns is not None:
+        columns += [element(node, scope) for node in query.columns]
+    else:
+        for entity in _entities(query):
+            compilation.entities.append(entity)
+            table = scope.table(entity.path)
+            columns += [table.c[spec.name] for spec in entity.fields]
+    return _finished(placed, scope, sa.select(*columns))
+
+
+def _link_key(query: Query) -> FieldSpec:
+    """The key of the through model's rows to the other side: what a many-to-many prefetch groups by."""
+    node = query.where[0]
+    return cast("Members", node).lookup.reference.spec
+
+
+def subquery(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
+    """A query of one column inside another one."""
+    root = placed.query.schema.table
+    scope = Scope(compilation, root, {(): root})
+    columns = [element(node, scope) for node in placed.query.columns or ()]
+    return _finished(placed, scope, sa.select(*columns)).correlate(None)
+
+
+def _finished(placed: PlacedQuery, scope: Scope, statement: sa.Select[Any]) -> sa.Select[Any]:
+    """The SELECT with its conditions, order and limits: what it reads must be known before."""
+    query = placed.query
+    where = [condition(node, scope) for node in query.where]
+    order = [term for node in query.order or () for term in _order(node, scope)]
+    statement = statement.select_from(scope.source).where(*where).order_by(*order)
+    if query.selection.distinct:
+        statement = statement.distinct()
+    for name in ("limit", "offset"):
+        position = getattr(placed, name)
+        if position is not None:
+            parameter = scope.compilation.parameter(position, sa.BigInteger())
+            statement = getattr(statement, name)(parameter)
+    if query.selection.lock and scope.compilation.engine != "sqlite":
+        # Only PostgreSQL has OF everywhere, and needs it: the missing side of an outer join cannot be locked.
+        of = query.schema.table if scope.compilation.engine == "postgresql" else None
+        statement = statement.with_for_update(of=of)
+    return statement
+
+
+def _order(node: Node, scope: Scope) -> list[Element]:
+    assert isinstance(node, Ordering)
+    column = element(node.parts[0], scope)
+    terms = [column.desc() if node.descending else column.asc()]
+    if node.nulls is not None:
+        missing = column.is_(None)
+        terms.insert(0, missing.desc() if node.nulls == "first" else missing.asc())
+    return cast("list[Element]", terms)
+
+
+def _entities(query: Query) -> list[Entity]:
+    selection = query.selection
+    paths: dict[Path, None] = {(): None}
+    for path in selection.related:
+        for length in range(1, len(path) + 1):
+            paths[path[:length]] = None
+    entities: list[Entity] = []
+    for path in paths:
+        schema = path[-1].target if path else query.schema
+        entities.append(Entity(path, schema, _loaded_fields(schema, path, selection.only, selection.deferred)))
+    return entities
+
+
+def _loaded_fields(schema: Schema, path: Path, only: frozenset[str], deferred: frozenset[str]) -> tuple[FieldSpec, ...]:
+    """The columns to be read of an entity: the key always; the keys of relations that are read, too."""
+    prefix = "".join(f"{hop.name}__" for hop in path)
+    wanted = [spec for spec in schema.fields.values() if f"{prefix}{spec.name}" not in deferred]
+    named = {word[len(prefix) :] for word in only if word.startswith(prefix)}
+    here = {word for word in named if "__" not in word}
+    if here:
+        needed = {word.partition("__")[0] for word in named if "__" in word}
+        wanted = [spec for spec in wanted if spec.name in here or spec.relation in needed]
+    if schema.key not in wanted:
+        wanted.insert(0, schema.key)
+    return tuple(wanted)
+
+
+def count(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
+    """SELECT count(*) of a query's rows."""
+    query = placed.query
+    if query.sliced or query.selection.distinct:
+        inner = select(placed, compilation)
+        return sa.select(sa.func.count()).select_from(inner.subquery())
+    root = query.schema.table
+    scope = Scope(compilation, root, {(): root})
+    where = [condition(node, scope) for node in query.where]
+    return sa.select(sa.func.count()).select_from(scope.source).where(*where)
+
+
+def exists(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
+    """SELECT 1 of a query's first row."""
+    root = placed.query.schema.table
+    scope = Scope(compilation, root, {(): root})
+    return _finished(placed, scope, sa.select(sa.literal_column("1").label("one")))
+
+
+def update(placed: PlacedQuery, assignments: Sequence[tuple[FieldSpec, Node]], compilation: Compilation) -> sa.Update:
+    """UPDATE of exactly the rows that the query would read."""
+    schema = placed.query.schema
+    table = schema.table
+    scope = Scope(compilation, table, {(): table})
+    values: dict[str, Any] = {}
+    for spec, node in assignments:
+        if isinstance(node, Assigned):
+            values[spec.name] = compilation.parameter(node.position, table.c[spec.name].type)
+        else:
+            values[spec.name] = element(node, scope)
+    return sa.update(table).where(*_target(placed, compilation)).values(values)
+
+
+def delete(placed: PlacedQuery, compilation: Compilation) -> sa.Delete:
+    """DELETE of exactly the rows that the query would read."""
+    return sa.delete(placed.query.schema.table).where(*_target(placed, compilation))
+
+
+def _target(placed: PlacedQuery, compilation: Compilation) -> list[Element]:
+    """The WHERE of an UPDATE or DELETE: the query's own conditions, or the keys of its rows where they need more."""
+    query = placed.query
+    table = query.schema.table
+    scope = Scope(compilation, table, {(): table})
+    if not query.sliced and not (compilation.engine == "mysql" and _leaves_table(query.where)):
+        before = dict(compilation.parameters)
+        where = [condition(node, scope) for node in query.where]
+        if scope.source is table:
+            return where
+        compilation.parameters = before
+    key = table.c[query.schema.key.name]
+    inner = Scope(compilation, table, {(): table})
+    keys = _finished(placed, inner, sa.select(key)).correlate(None)
+    if compilation.engine == "mysql":
+        keys = sa.select(keys.subquery())  # MySQL reads the target of an UPDATE only in a derived table
+    return [key.in_(keys)]
+
+
+def _leaves_table(nodes: Sequence[Node]) -> bool:
+    """Whether a condition reads more than the row itself."""
+    for node in nodes:
+        lookup = getattr(node, "lookup", None)
+        reference = node if isinstance(node, Reference) else lookup.reference if lookup is not None else None
+        if isinstance(node, (InQuery, Clause)) or (reference is not None and reference.path):
+            return True
+        if _leaves_table(node.parts):
+            return True
+    return False

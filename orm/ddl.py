@@ -1,0 +1,60 @@
+"""Creating and dropping the tables of a `MetaData` through our database layer, those that are missing or there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine.mock import MockConnection
+
+from orm.database import Database
+
+# What tables there are, as (schema, table, whether the schema is the one that names without a schema mean).
+_TABLES = {
+    "sqlite": "SELECT 'main', name, 1 FROM sqlite_master WHERE type = 'table'",
+    "postgresql": "SELECT schemaname, tablename, schemaname = current_schema() FROM pg_catalog.pg_tables",
+    "mysql": "SELECT table_schema, table_name, table_schema = DATABASE() FROM information_schema.tables",
+}
+
+
+async def create_all(metadata: sa.MetaData, database: Database) -> None:
+    """Create the tables that are not there yet, with their constraints and indexes: all or, where DDL allows, none."""
+    there = await _existing(database)
+    missing = [table for table in metadata.sorted_tables if (table.schema, table.name) not in there]
+    if missing:
+        await _run(database, _statements(database, metadata, "create_all", missing))
+
+
+async def drop_all(metadata: sa.MetaData, database: Database) -> None:
+    """Drop the tables that are there."""
+    there = await _existing(database)
+    present = [table for table in metadata.sorted_tables if (table.schema, table.name) in there]
+    if present:
+        await _run(database, _statements(database, metadata, "drop_all", present))
+
+
+async def _existing(database: Database) -> set[tuple[str | None, str]]:
+    found: set[tuple[str | None, str]] = set()
+    for schema, name, default in await database.fetch(_TABLES[database.dialect.name], write=True):
+        found.add((schema, name))
+        if default:
+            found.add((None, name))
+    return found
+
+
+def _statements(database: Database, metadata: sa.MetaData, method: str, tables: list[sa.Table]) -> list[Any]:
+    """What SQLAlchemy would send: it knows the order, and which keys must be added afterwards."""
+    statements: list[Any] = []
+    mock = MockConnection(database.dialect, lambda statement, *_: statements.append(statement))
+    getattr(metadata, method)(mock, tables=tables, checkfirst=False)
+    return statements
+
+
+async def _run(database: Database, statements: list[Any]) -> None:
+    if not database.capabilities.transactional_ddl:
+        for statement in statements:
+            await database.execute(statement)
+        return
+    async with database.transaction():
+        for statement in statements:
+            await database.execute(statement)

@@ -1,0 +1,122 @@
+"""Values inside JSON columns, in SQL: `data__author__name="x"` compares as JSON compares, on each engine.
+
+Keys and indexes are always sent as a parameter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+from orm import types
+from orm.operators import Element, Operator
+
+Keys = tuple[str | int, ...]
+
+dumps: Final[Callable[[Any], str]] = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+"""A JSON value as text, as it is sent."""
+
+
+def path_type(engine: str) -> TypeEngine[Any]:
+    """The type of the parameter that holds the keys."""
+    return postgresql.ARRAY(sa.Text()) if engine == "postgresql" else types.Text()
+
+
+def prepare_path(engine: str) -> Callable[[Keys], Any]:
+    """Turns keys into what the engine takes: a list of texts on PostgreSQL, a JSON path elsewhere."""
+    if engine == "postgresql":
+        return lambda keys: [str(key) for key in keys]
+    return lambda keys: "$" + "".join(f"[{k}]" if isinstance(k, int) else f".{json.dumps(k)}" for k in keys)
+
+
+def document(engine: str, column: Element, path: Element) -> Element:
+    """The JSON value under a path, as JSON; NULL where there is none."""
+    if engine == "postgresql":
+        return column.op("#>", return_type=types.JSON())(path)
+    if engine == "sqlite":
+        return column.op("->", return_type=types.JSON())(path)
+    return sa.func.json_extract(column, path, type_=types.JSON())
+
+
+def text(engine: str, column: Element, path: Element) -> Element:
+    """The JSON value under a path, as text without quotes."""
+    if engine == "postgresql":
+        return column.op("#>>", return_type=types.Text())(path)
+    if engine == "sqlite":
+        return column.op("->>", return_type=types.Text())(path)
+    return sa.func.json_unquote(sa.func.json_extract(column, path), type_=types.Text())
+
+
+def operand_type(engine: str, variant: str | None) -> TypeEngine[Any]:
+    """The type of the parameter that is compared."""
+    if variant is None or (variant == "string" and engine != "postgresql"):
+        return types.Text()
+    if engine == "postgresql" or variant == "document":
+        return types.JSON(none_as_null=False)
+    return sa.Boolean() if variant == "boolean" else sa.Double()
+
+
+def is_missing(engine: str, column: Element, path: Element) -> Element:
+    """There is nothing under the path; a JSON null is something."""
+    if engine == "sqlite":
+        return sa.func.json_type(column, path).is_(None)
+    return document(engine, column, path).is_(None)
+
+
+def compare(
+    dialect: Dialect, operator: Operator, variant: str | None, column: Element, path: Element, operand: Element
+) -> Element:
+    """A comparison of the value under a path, which is of the operand's JSON type, or unequal."""
+    engine = dialect.name
+    if variant is None:
+        return operator.build(engine, text(engine, column, path), (operand,))
+    if engine == "postgresql":
+        found = document(engine, column, path)
+        ordered = operator.build(engine, found, (operand,))
+        if operator.name == "exact":
+            return ordered
+        return sa.and_(sa.func.jsonb_typeof(found) == sa.func.jsonb_typeof(operand), ordered)
+    return (_compare_sqlite if engine == "sqlite" else _compare_mysql)(
+        dialect, operator, variant, column, path, operand
+    )
+
+
+def _compare_sqlite(
+    dialect: Dialect, operator: Operator, variant: str, column: Element, path: Element, operand: Element
+) -> Element:
+    kind = sa.func.json_type(column, path)
+    if variant == "null":
+        return kind == sa.literal_column("'null'")
+    value = sa.func.json_extract(column, path)
+    if variant == "document":
+        return value == sa.func.json(operand)
+    kinds = {"boolean": ("true", "false"), "number": ("integer", "real"), "string": ("text",)}[variant]
+    names = [sa.literal_column(f"'{name}'") for name in kinds]
+    return sa.and_(kind.in_(names), operator.build("sqlite", value, (operand,)))
+
+
+def _compare_mysql(
+    dialect: Dialect, operator: Operator, variant: str, column: Element, path: Element, operand: Element
+) -> Element:
+    found = sa.func.json_extract(column, path)
+    kind = sa.func.json_type(found)
+    if variant == "null":
+        return kind == sa.literal_column("'NULL'")
+    if variant == "document":
+        if getattr(dialect, "is_mariadb", False):
+            return sa.func.json_equals(found, operand)
+        return found == sa.func.cast(operand.op("AS")(sa.literal_column("JSON")))
+    unquoted = sa.func.json_unquote(found, type_=types.Text())
+    if variant == "boolean":
+        return sa.and_(kind == sa.literal_column("'BOOLEAN'"), (unquoted == sa.literal_column("'true'")) == operand)
+    if variant == "number":
+        names = [sa.literal_column(f"'{name}'") for name in ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")]
+        return sa.and_(kind.in_(names), operator.build("mysql", found + sa.literal_column("0"), (operand,)))
+    exact = sa.collate(unquoted, "utf8mb4_bin")
+    return sa.and_(kind == sa.literal_column("'STRING'"), operator.build("mysql", exact, (operand,)))

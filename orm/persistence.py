@@ -1,0 +1,404 @@
+"""Instances and their rows: what of an instance is inserted, updated, deleted and read again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar, cast
+
+import sqlalchemy as sa
+
+from orm import writing
+from orm.database import Database
+from orm.exceptions import FieldError, InterfaceError, ValidationError
+from orm.expressions import Assigned, Clause, Expression, expression
+from orm.jsonpath import dumps
+from orm.lookups import conditions, resolve
+from orm.plans import update_plan
+from orm.query import Node, Query
+from orm.schema import FieldSpec, Instance, InstanceState, Schema
+from orm.validation import validator
+
+I = TypeVar("I", bound=Instance)  # noqa: E741 - an instance of any model
+
+_sorted_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
+_decoder = json.JSONDecoder()
+set_attribute = object.__setattr__
+"""Sets an attribute past change tracking."""
+
+
+def schema_of(instance: Instance) -> Schema:
+    """The schema of an instance."""
+    return cast("Schema", type(instance).__schema__)  # type: ignore[attr-defined]
+
+
+def state_of(instance: Instance) -> InstanceState:
+    """The state of an instance, made if it has none yet."""
+    try:
+        return instance._state
+    except AttributeError:
+        instance._state = InstanceState()
+        return instance._state
+
+
+def is_new(instance: Instance) -> bool:
+    """Whether the instance has no row yet."""
+    state = getattr(instance, "_state", None)
+    return state is not None and state.new
+
+
+def database_of(instance: Instance, using: Database | None = None) -> Database:
+    """Where the instance lives: the database given, the one it was loaded from, or its registry's."""
+    if using is not None:
+        return using
+    state = getattr(instance, "_state", None)
+    if state is not None and state.database is not None:
+        return cast("Database", state.database)
+    return schema_of(instance).database
+
+
+def key_of(instance: Instance) -> Any:
+    """The key of an instance, or `None`."""
+    return slot(instance, schema_of(instance).key.name)
+
+
+def slot(instance: Instance, name: str, default: Any = None) -> Any:
+    """The value of an attribute if it is loaded; never makes anything."""
+    try:
+        return object.__getattribute__(instance, name)
+    except AttributeError:
+        return default
+
+
+_UNSET = object()
+
+
+def loaded(instance: Instance) -> dict[str, Any]:
+    """The values of the columns that are loaded, by attribute."""
+    values: dict[str, Any] = {}
+    for name in schema_of(instance).fields:
+        value = slot(instance, name, _UNSET)
+        if value is not _UNSET:
+            values[name] = value
+    return values
+
+
+def _adopt_keys(instance: Instance, schema: Schema) -> None:
+    """Take the keys of related instances that were saved after they were assigned."""
+    for spec in schema.relation_specs.values():
+        if spec.attribute is None or slot(instance, spec.attribute) is not None:
+            continue
+        related = slot(instance, spec.name)
+        if related is None:
+            continue
+        key = key_of(related)
+        if key is None:
+            raise ValidationError(
+                f"{schema.name}.{spec.name} is {related!r}, which has no key yet. Save it first.",
+                [
+                    {
+                        "type": "unsaved",
+                        "loc": (spec.name,),
+                        "msg": "The related instance is not saved",
+                        "input": related,
+                    }
+                ],
+            )
+        set_attribute(instance, spec.attribute, key)
+
+
+def row_to_insert(instance: Instance) -> dict[str, Any]:
+    """The checked values of a new row. Raises `ValidationError` with every problem."""
+    schema = schema_of(instance)
+    _adopt_keys(instance, schema)
+    values = loaded(instance)
+    for name, value in values.items():
+        if isinstance(value, (Expression, sa.ClauseElement)):
+            raise FieldError(
+                f"{schema.name}.{schema.fields[name].label} is an expression, and a new row has no columns to compute "
+                "it from. Give a value, or make it the field's default."
+            )
+    checked = validator(schema).whole(values)
+    generated = schema.key.name
+    if schema.key.generated and checked.get(generated) is None:
+        checked.pop(generated, None)
+    return {
+        name: value
+        for name, value in checked.items()
+        if not (value is None and schema.fields[name].server_default is not None)
+    }
+
+
+def _stored(instance: Instance, values: dict[str, Any], made: dict[str, Any], using: Database | None) -> None:
+    """Note that the instance has this row now."""
+    schema = schema_of(instance)
+    for name, value in values.items():
+        set_attribute(instance, name, value)
+    for name, value in made.items():
+        set_attribute(instance, name, value)
+    for spec in schema.mutable:
+        value = slot(instance, spec.name, _UNSET)
+        if value is not _UNSET:
+            set_attribute(instance, f"_loaded_{spec.name}", None if value is None else dumps(value))
+    if using is None or using is schema.registry.database:
+        _forget_state(instance)
+    else:
+        instance._state = InstanceState(database=using)
+
+
+def _forget_state(instance: Instance) -> None:
+    try:
+        del instance._state
+    except AttributeError:
+        return
+
+
+async def insert(instance: Instance, using: Database | None = None) -> None:
+    """Insert a new instance; sets its key and what the database made."""
+    database = database_of(instance, using)
+    values = row_to_insert(instance)
+    made = await writing.insert(database, schema_of(instance), values)
+    _stored(instance, values, made, database)
+
+
+async def insert_unless_there(instance: Instance, unique: Sequence[FieldSpec], using: Database | None = None) -> bool:
+    """Insert a new instance unless a row with the same unique values is there; gives whether it was inserted."""
+    database = database_of(instance, using)
+    values = row_to_insert(instance)
+    made = await writing.insert_or_ignore(database, schema_of(instance), values, unique)
+    if made is not None:
+        _stored(instance, values, made, database)
+    return made is not None
+
+
+async def insert_all(
+    schema: Schema, instances: Sequence[Instance], database: Database, chunk_size: int | None = None
+) -> None:
+    """Insert new instances, all or none; sets their keys and what the database made."""
+    rows = [row_to_insert(instance) for instance in instances]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for index, row in enumerate(rows):
+        groups.setdefault(tuple(row), []).append(index)
+    made: dict[int, dict[str, Any]] = {}
+
+    async def run() -> None:
+        for indexes in groups.values():
+            part = [rows[index] for index in indexes]
+            generated = await writing.insert_many(database, schema, part, chunk_size)
+            made.update(zip(indexes, generated, strict=True))
+
+    whole = len(groups) == 1 and len(list(writing.chunks(database, rows, max(1, len(rows[0])), chunk_size))) == 1
+    if whole:
+        await run()
+    else:
+        async with database.transaction():
+            await run()
+    for index, instance in enumerate(instances):
+        _stored(instance, rows[index], made[index], database)
+
+
+# ---------------------------------------------------------------- updates
+
+
+def changed_names(instance: Instance) -> list[str]:
+    """The attributes whose values differ from the row's: assigned ones, and mutable ones changed in place."""
+    state = getattr(instance, "_state", None)
+    names = set(state.changed) if state is not None else set[str]()
+    schema = schema_of(instance)
+    for spec in schema.mutable:
+        if spec.name not in names and _mutated(instance, spec):
+            names.add(spec.name)
+    return [name for name in schema.fields if name in names]
+
+
+def _mutated(instance: Instance, spec: FieldSpec) -> bool:
+    value = slot(instance, spec.name, _UNSET)
+    if value is _UNSET:
+        return False
+    before = slot(instance, f"_loaded_{spec.name}", _UNSET)
+    if before is _UNSET or before is None or value is None:
+        return before is not value and before is not _UNSET
+    return canonical(value) != canonical_text(before)
+
+
+def canonical(value: Any) -> str:
+    """A JSON value as text that is the same for equal values: `1`, `1.0` and `true` differ, order of keys does not."""
+    return _sorted_encoder.encode(value)
+
+
+def canonical_text(text: str | bytes) -> str:
+    """The canonical form of JSON as the database gave it."""
+    return canonical(_decoder.decode(text if isinstance(text, str) else text.decode()))
+
+
+async def save(instance: Instance, names: Iterable[str] | None = None, using: Database | None = None) -> None:
+    """Insert a new instance; update what has changed of a stored one, or the named fields."""
+    if is_new(instance):
+        if names is not None:
+            raise InterfaceError(f"{instance!r} is new: all of it is inserted. Save it without naming fields.")
+        await insert(instance, using)
+        return
+    schema = schema_of(instance)
+    _adopt_keys(instance, schema)
+    wanted = changed_names(instance) if names is None else [field_named(schema, name).name for name in names]
+    if wanted:
+        await _update(instance, schema, wanted, database_of(instance, using))
+
+
+def field_named(schema: Schema, name: str) -> FieldSpec:
+    """The field of a name. Raises `FieldError`."""
+    spec = schema.field(name)
+    if spec is None:
+        raise schema.unknown(name)
+    return spec
+
+
+async def _update(instance: Instance, schema: Schema, names: list[str], database: Database) -> None:
+    values = {name: slot(instance, name) for name in names}
+    computed = {name: value for name, value in values.items() if isinstance(value, (Expression, sa.ClauseElement))}
+    plain = validator(schema).partial({name: value for name, value in values.items() if name not in computed})
+    version = _version(instance, schema)
+    if version is not None:
+        plain[cast("FieldSpec", schema.version).name] = version + 1
+    if computed:
+        await _update_computed(instance, schema, plain, computed, version, database)
+    else:
+        await writing.update_row(database, schema, key_of(instance), plain, version)
+    _updated(instance, plain, [*plain, *computed])
+
+
+def _updated(instance: Instance, plain: dict[str, Any], names: Iterable[str]) -> None:
+    """Note that these fields are in the row now."""
+    state = getattr(instance, "_state", None)
+    for name, value in plain.items():
+        set_attribute(instance, name, value)
+    for spec in schema_of(instance).mutable:
+        if spec.name in plain:
+            value = plain[spec.name]
+            set_attribute(instance, f"_loaded_{spec.name}", None if value is None else dumps(value))
+    if state is not None:
+        state.changed.difference_update(names)
+        if not state.changed and state.database is None:
+            _forget_state(instance)
+
+
+def _version(instance: Instance, schema: Schema) -> int | None:
+    if schema.version is None:
+        return None
+    version = slot(instance, schema.version.name)
+    if version is None:
+        raise InterfaceError(f"{schema.name}.{schema.version.name} is not loaded, so a change could not be noticed.")
+    return cast("int", version)
+
+
+async def _update_computed(
+    instance: Instance,
+    schema: Schema,
+    plain: dict[str, Any],
+    computed: dict[str, Any],
+    version: int | None,
+    database: Database,
+) -> None:
+    """Update with expressions among the values; they are read back, since only the database knows them."""
+    words: dict[str, Any] = {"pk": key_of(instance)}
+    if version is not None:
+        words[cast("FieldSpec", schema.version).name] = version
+    query = Query(schema).replace(where=(conditions(schema, (), words),))
+    plan, values = update_plan(query, assignments(schema, plain | computed), database)
+    outcome = await database.run(plan.sql, plan.bind(values), info=plan)
+    if outcome.rowcount == 0:
+        raise writing.stale(schema, key_of(instance), version)
+    fields = [schema.fields[name] for name in computed]
+    read = await writing.read_columns(database, schema, fields, [key_of(instance)])
+    for name, value in read[key_of(instance)].items():
+        set_attribute(instance, name, value)
+
+
+def assignments(schema: Schema, values: dict[str, Any]) -> list[tuple[FieldSpec, Node]]:
+    """What an UPDATE sets: expressions resolved against the schema. Values are checked already."""
+    pairs: list[tuple[FieldSpec, Node]] = []
+    for name, value in values.items():
+        node: Node = Assigned(value)
+        if isinstance(value, sa.ColumnElement):
+            node = Clause(value)
+        elif isinstance(value, Expression):
+            node = resolve(schema, expression(value))
+            _refuse_paths(schema, node)
+        pairs.append((schema.fields[name], node))
+    return pairs
+
+
+def _refuse_paths(schema: Schema, node: Node) -> None:
+    path = getattr(node, "path", ())
+    if path:
+        raise FieldError(f"An update of {schema.name} cannot read {node!r}, which is in another table.")
+    for part in node.parts:
+        _refuse_paths(schema, part)
+
+
+async def update_all(
+    schema: Schema, instances: Sequence[Instance], names: Sequence[str], database: Database, chunk_size: int | None
+) -> None:
+    """Update the named fields of stored instances, all or none."""
+    key = schema.key.name
+    fields = [field_named(schema, name).name for name in names]
+    if key in fields:
+        raise FieldError(f"{schema.name}.{key} is the key: it says which rows are updated and cannot be among them.")
+    rows: list[dict[str, Any]] = []
+    versions: list[int] | None = [] if schema.version is not None else None
+    for instance in instances:
+        if key_of(instance) is None or is_new(instance):
+            raise InterfaceError(f"{instance!r} has no row yet. Create it before you update it.")
+        _adopt_keys(instance, schema)
+        row = validator(schema).partial({name: getattr(instance, name) for name in fields})
+        if versions is not None:
+            version = cast("int", _version(instance, schema))
+            versions.append(version)
+            row[cast("FieldSpec", schema.version).name] = version + 1
+        rows.append({key: key_of(instance), **row})
+    async with database.transaction():
+        await writing.update_many(database, schema, rows, versions, chunk_size)
+    for instance, row in zip(instances, rows, strict=True):
+        _updated(instance, row, row)
+
+
+async def delete(instance: Instance, using: Database | None = None) -> None:
+    """Delete the row of an instance, which is new afterwards."""
+    schema = schema_of(instance)
+    key = key_of(instance)
+    if is_new(instance) or key is None:
+        raise InterfaceError(f"{instance!r} has no row to delete.")
+    database = database_of(instance, using)
+    await writing.delete_row(database, schema, key, _version(instance, schema))
+    state_of(instance).new = True
+
+
+def related_key(schema: Schema, spec: FieldSpec, value: Any) -> Any:
+    """The key of an instance given for a relation; any other value as it is."""
+    if not isinstance(value, Instance):
+        return value
+    relation = schema.relation(spec.relation or "")
+    if relation is None or not isinstance(value, relation.target.model):
+        wanted = f"an instance of {relation.target.name}" if relation else f"a value ({spec.kind})"
+        raise FieldError(f"{schema.name}.{spec.label} takes {wanted}, not {value!r}.")
+    key = slot(value, relation.far.name)
+    if key is None:
+        raise ValidationError(f"{schema.name}.{spec.label} is {value!r}, which has no key yet. Save it first.")
+    return key
+
+
+def from_values(schema: Schema, values: dict[str, Any], database: Database | None, *, hook: bool = True) -> Any:
+    """An instance of a row's values by attribute; names that are no columns become plain attributes."""
+    instance = object.__new__(schema.row)
+    for name, value in values.items():
+        set_attribute(instance, name, value)
+    for spec in schema.mutable:
+        if spec.name in values:
+            value = values[spec.name]
+            set_attribute(instance, f"_loaded_{spec.name}", None if value is None else dumps(value))
+    if database is not None:
+        instance._state = InstanceState(database=database)
+    instance.__class__ = schema.model
+    if hook and schema.after_load:
+        instance.after_load()  # type: ignore[attr-defined]
+    return instance

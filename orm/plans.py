@@ -1,0 +1,205 @@
+"""Plans: SQL compiled once for each shape of query, with the binder of its parameters and the loader of its rows.
+
+A plan is found by the shape of a query, which costs a microsecond or two; making one costs a hundred times that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+from orm import compiler, types
+from orm.compiler import Compilation, Parameter
+from orm.database import Database
+from orm.loader import LoadedEntity, Loader, Processor, instance_loader, row_loader
+from orm.query import Counter, Node, Query
+from orm.schema import FieldSpec
+
+Binder = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """How one shape of query is run; also what observers are told about a statement.
+
+    Attributes:
+        sql: the statement in the driver's form.
+        bind: turns the query's values into the driver's arguments.
+        load: turns rows into what the query gives; `None` for statements without rows.
+        operation: `select`, `count`, `exists`, `insert`, `update` or `delete`.
+        tables: the names of the tables it names.
+        summary: one line for people.
+        writes: whether it changes rows.
+    """
+
+    sql: str
+    bind: Binder
+    load: Loader | None
+    operation: str
+    tables: tuple[str, ...]
+    summary: str
+    writes: bool = False
+
+
+def select_plan(query: Query, database: Database, *, bound: bool = False) -> tuple[Plan, list[Any]]:
+    """The plan that reads a query's rows, and the values to bind."""
+    values: list[Any] = []
+    engine = database.dialect.name
+    shape = (engine, "select", bound, query.shape(values, engine))
+    plan = query.schema.plans.get(shape)
+    if plan is None:
+        plan = query.schema.plans[shape] = _compile_select(query, database.dialect, bound)
+    return plan, values
+
+
+def scalar_plan(operation: str, query: Query, database: Database) -> tuple[Plan, list[Any]]:
+    """The plan that counts a query's rows (`count`) or looks whether there is one (`exists`)."""
+    values: list[Any] = []
+    engine = database.dialect.name
+    shape = (engine, operation, query.shape(values, engine))
+    plan = query.schema.plans.get(shape)
+    if plan is None:
+        compilation = Compilation(database.dialect)
+        build = compiler.count if operation == "count" else compiler.exists
+        statement = build(compiler.place(query, engine), compilation)
+        plan = query.schema.plans[shape] = finish(query, statement, compilation, operation)
+    return plan, values
+
+
+def update_plan(
+    query: Query, assignments: Sequence[tuple[FieldSpec, Node]], database: Database
+) -> tuple[Plan, list[Any]]:
+    """The plan that updates a query's rows."""
+    values: list[Any] = []
+    engine = database.dialect.name
+    shape = (
+        engine,
+        "update",
+        query.shape(values, engine),
+        tuple([(spec, node.shape(values, engine)) for spec, node in assignments]),
+    )
+    plan = query.schema.plans.get(shape)
+    if plan is None:
+        compilation = Compilation(database.dialect)
+        counter = Counter(engine)
+        placed = query.place(counter)
+        targets = [(spec, node.place(counter)) for spec, node in assignments]
+        statement = compiler.update(placed, targets, compilation)
+        plan = query.schema.plans[shape] = finish(query, statement, compilation, "update", writes=True)
+    return plan, values
+
+
+def delete_plan(query: Query, database: Database) -> tuple[Plan, list[Any]]:
+    """The plan that deletes a query's rows."""
+    values: list[Any] = []
+    engine = database.dialect.name
+    shape: Hashable = (engine, "delete", query.shape(values, engine))
+    plan = query.schema.plans.get(shape)
+    if plan is None:
+        compilation = Compilation(database.dialect)
+        statement = compiler.delete(compiler.place(query, engine), compilation)
+        plan = query.schema.plans[shape] = finish(query, statement, compilation, "delete", writes=True)
+    return plan, values
+
+
+def sql_of(query: Query, dialect: Dialect) -> str:
+    """The SQL that reads a query's rows, without a database."""
+    compilation = Compilation(dialect)
+    statement = compiler.select(compiler.place(query, dialect.name), compilation)
+    return str(statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True}))
+
+
+def _compile_select(query: Query, dialect: Dialect, bound: bool) -> Plan:
+    compilation = Compilation(dialect)
+    statement = compiler.select(compiler.place(query, dialect.name), compilation)
+    columns = list(statement.selected_columns)
+    processors = [types.result_processor(column.type, dialect) for column in columns]
+    selection = query.selection
+    if query.columns is not None:
+        load = row_loader(selection.form, selection.names, processors, query.schema.name)
+    else:
+        link = selection.link is not None
+        load = instance_loader(_entities(compilation, processors[link:]), link=link, bound=bound)
+    return finish(query, statement, compilation, "select", load=load, writes=selection.lock)
+
+
+def _entities(compilation: Compilation, processors: Sequence[Processor | None]) -> list[LoadedEntity]:
+    entities: list[LoadedEntity] = []
+    start = 0
+    for entity in compilation.entities:
+        end = start + len(entity.fields)
+        entities.append(LoadedEntity(entity.path, entity.schema, entity.fields, tuple(processors[start:end])))
+        start = end
+    return entities
+
+
+def finish(
+    query: Query,
+    statement: Any,
+    compilation: Compilation,
+    operation: str,
+    *,
+    load: Loader | None = None,
+    writes: bool = False,
+) -> Plan:
+    """The plan of a Core statement."""
+    compiled = statement.compile(dialect=compilation.dialect, compile_kwargs={"render_postcompile": True})
+    name = query.schema.name
+    return Plan(
+        sql=str(compiled),
+        bind=_binder(compiled, compilation),
+        load=load,
+        operation=operation,
+        tables=tuple(dict.fromkeys([query.schema.tablename, *_joined_tables(query)])),
+        summary=f"{operation} {name}",
+        writes=writes,
+    )
+
+
+def _joined_tables(query: Query) -> list[str]:
+    return [hop.target.tablename for path in query.selection.related for hop in path]
+
+
+def _binder(compiled: Any, compilation: Compilation) -> Binder:
+    """A function that puts the query's values, converted, and the statement's own into the driver's order."""
+    names: dict[str, Any] = {}
+    items: list[str] = []
+    for index, name in enumerate(compiled.positiontup or ()):
+        parameter = compilation.parameters.get(name)
+        if parameter is None:  # a parameter that SQLAlchemy added itself
+            bind = compiled.binds[name]
+            process = types.bind_processor(bind.type, compilation.dialect)
+            value = bind.effective_value
+            names[f"k{index}"] = value if process is None else process(value)
+            items.append(f"k{index}")
+        else:
+            items.append(_bound(parameter, index, names, compilation.dialect))
+    if items == [f"v[{index}]" for index in range(len(items))] and len(items) == len(compilation.parameters):
+        return _as_they_are
+    text = f"def bind(v):\n    return ({', '.join(items)}{',' if items else ''})\n"
+    exec(compile(text, "<generated by orm.plans>", "exec"), names)
+    return names["bind"]
+
+
+def _bound(parameter: Parameter, index: int, names: dict[str, Any], dialect: Dialect) -> str:
+    text = f"v[{parameter.position}]"
+    if parameter.item is not None:
+        text = f"{text}[{parameter.item}]"
+    process = _processor(parameter.type, dialect)
+    for kind, function in (("prepare", parameter.prepare), ("convert", process)):
+        if function is not None:
+            names[f"{kind}{index}"] = function
+            text = f"{kind}{index}({text})"
+    return text
+
+
+def _processor(kind: TypeEngine[Any] | None, dialect: Dialect) -> Processor | None:
+    return None if kind is None else types.bind_processor(kind, dialect)
+
+
+def _as_they_are(values: Sequence[Any]) -> Sequence[Any]:
+    return values

@@ -1,0 +1,193 @@
+"""`Query`: frozen data that says what was asked; and `Node`, what its conditions and expressions are made of.
+
+A query gives two things in one pass: its *shape*, a hashable value by which a compiled plan is found, and the list of
+its *values*, which the plan's binder turns into the driver's arguments. Values never enter a shape.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from orm.schema import Relation, Schema
+
+Path = tuple[Relation, ...]
+"""Single hops from the root of a query; `()` is the root."""
+
+
+class Counter:
+    """Counts the values of a query in the order in which its shape lists them."""
+
+    __slots__ = ("engine", "value")
+
+    def __init__(self, engine: str) -> None:
+        self.value = 0
+        self.engine = engine
+
+
+class Node:
+    """A part of a query: a condition or an expression.
+
+    `parts` are the nodes it is made of; `position`, set on placed copies only, is the index of its first own value.
+    """
+
+    __slots__ = ("parts", "position")
+
+    parts: tuple[Node, ...]
+    position: int
+
+    def __init__(self, parts: tuple[Node, ...] = ()) -> None:
+        self.parts = parts
+
+    def shape(self, values: list[Any], engine: str) -> Hashable:
+        """Append the values and give what distinguishes the SQL; first its own values, then those of its parts."""
+        raise NotImplementedError
+
+    def place(self, counter: Counter) -> Self:
+        """A copy that knows where its values are. Each occurrence in a query gets a copy of its own."""
+        placed = copy.copy(self)
+        placed.position = counter.value
+        counter.value += self.count(counter.engine)
+        placed.parts = tuple([part.place(counter) for part in self.parts])
+        return placed
+
+    def count(self, engine: str) -> int:
+        """How many values it has itself, without its parts."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a query reads, as far as it has no values.
+
+    Attributes:
+        form: what a row becomes: an instance, a dictionary, a tuple, a named tuple or its only value.
+        names: the names of the columns, for forms other than instances.
+        related: the to-one relations that are read in the same statement.
+        only: the words of the only columns to be read; empty for all.
+        deferred: the words of the columns that are not to be read.
+        link: the relation from the target back to the rows of a through model, for many-to-many prefetches; the
+            first column is then the key that these rows refer to.
+        lock: rows are locked for update.
+        distinct: equal rows are given once.
+    """
+
+    form: str = "instance"
+    names: tuple[str, ...] = ()
+    related: tuple[Path, ...] = ()
+    only: frozenset[str] = frozenset()
+    deferred: frozenset[str] = frozenset()
+    link: Relation | None = None
+    lock: bool = False
+    distinct: bool = False
+    hash: int = field(init=False, compare=False, repr=False, default=0)
+
+    def __post_init__(self) -> None:
+        parts = (self.form, self.names, self.related, self.only, self.deferred, self.link, self.lock, self.distinct)
+        object.__setattr__(self, "hash", hash(parts))
+
+    def __hash__(self) -> int:
+        return self.hash
+
+
+EVERYTHING: Final = Selection()
+
+
+class Query:
+    """What was asked. Treated as frozen: `replace` gives a changed copy.
+
+    Attributes:
+        where: one condition for each `filter()` or `exclude()` call.
+        order: the terms of ORDER BY, or `None` for the model's own ordering.
+        columns: what `values()` and `values_list()` read, or `None` for instances.
+        limit, offset: numbers of rows, or `None`.
+        empty: it is known to have no rows, so nothing is sent.
+    """
+
+    __slots__ = ("columns", "empty", "limit", "offset", "order", "schema", "selection", "where")
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.where: tuple[Node, ...] = ()
+        self.order: tuple[Node, ...] | None = None
+        self.columns: tuple[Node, ...] | None = None
+        self.limit: int | None = None
+        self.offset: int | None = None
+        self.selection = EVERYTHING
+        self.empty = False
+
+    def copy(self) -> Query:
+        """A copy for `replace` and the like to change before anybody else sees it."""
+        new: Query = object.__new__(Query)
+        new.schema = self.schema
+        new.where = self.where
+        new.order = self.order
+        new.columns = self.columns
+        new.limit = self.limit
+        new.offset = self.offset
+        new.selection = self.selection
+        new.empty = self.empty
+        return new
+
+    def replace(self, **changes: Any) -> Query:
+        """A copy with other values."""
+        new = self.copy()
+        for name, value in changes.items():
+            setattr(new, name, value)
+        return new
+
+    def shape(self, values: list[Any], engine: str) -> Hashable:
+        """Append the values in order and give the shape."""
+        columns, order = self.columns, self.order
+        shape = (
+            self.schema,
+            self.selection,
+            columns and tuple([node.shape(values, engine) for node in columns]),
+            tuple([node.shape(values, engine) for node in self.where]),
+            order and tuple([node.shape(values, engine) for node in order]),
+            self.limit is None,
+            self.offset is None,
+        )
+        if self.limit is not None:
+            values.append(self.limit)
+        if self.offset is not None:
+            values.append(self.offset)
+        return shape
+
+    def place(self, counter: Counter) -> PlacedQuery:
+        """The query with every node knowing where its values are, in the order of `shape`."""
+        columns = None if self.columns is None else tuple([node.place(counter) for node in self.columns])
+        where = tuple([node.place(counter) for node in self.where])
+        order = None if self.order is None else tuple([node.place(counter) for node in self.order])
+        placed = PlacedQuery(self.replace(columns=columns, where=where, order=order))
+        for name in ("limit", "offset"):
+            if getattr(self, name) is not None:
+                setattr(placed, name, counter.value)
+                counter.value += 1
+        return placed
+
+    @property
+    def sliced(self) -> bool:
+        """Whether it has a limit or an offset."""
+        return self.limit is not None or self.offset is not None
+
+
+class PlacedQuery:
+    """A query whose nodes know where their values are; `limit` and `offset` are positions, too."""
+
+    __slots__ = ("limit", "offset", "query")
+
+    def __init__(self, query: Query) -> None:
+        self.query = query
+        self.limit: int | None = None
+        self.offset: int | None = None
+
+
+class QueryHolder:
+    """What has a query: the base of query sets, so that layers below can take one as a value."""
+
+    __slots__ = ("query",)
+
+    query: Query

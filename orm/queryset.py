@@ -1,0 +1,449 @@
+"""`QuerySet`: the rows of a model as instances: reading them with their relations, and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
+
+import sqlalchemy as sa
+
+from orm import lookups, persistence, plans, writing
+from orm.columns import Column
+from orm.database import Database
+from orm.exceptions import FieldError, InterfaceError, UniqueViolation
+from orm.expressions import Expression, Reference, expression
+from orm.prefetch import Prefetch, check
+from orm.query import EVERYTHING, Node, Path, Query
+from orm.rows import Rows, is_instance_of, relation_words
+from orm.schema import FieldSpec, Instance, Schema
+from orm.types import result_processor
+from orm.validation import validator
+
+M = TypeVar("M", bound=Instance)
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+Q_co = TypeVar("Q_co", bound="QuerySet[Any]", covariant=True)
+
+
+class QuerySet(Rows[M]):
+    """An immutable description of one query for instances of a model. Every method returns a new one.
+
+    Awaiting it runs it and gives a list; `async for` streams.
+    """
+
+    __slots__ = ()
+
+    # ------------------------------------------------------------ relations and columns
+
+    def select_related(self, *paths: type[Instance] | str) -> QuerySet[M]:
+        """Read to-one relations in the same statement; `"a__b"` reads `a`, too."""
+        selection = self.query.selection
+        found = [*selection.related]
+        for path in paths:
+            found.append(_to_one_path(self._schema, relation_words(self._schema, path)))
+        return self._selecting(related=tuple(dict.fromkeys(found)))
+
+    def prefetch_related(self, *wanted: type[Instance] | str | Prefetch) -> QuerySet[M]:
+        """Read relations of any kind in one more statement for each level."""
+        added: list[Prefetch] = []
+        for item in wanted:
+            made = item if isinstance(item, Prefetch) else Prefetch(relation_words(self._schema, item))
+            check(self._schema, made)
+            added.append(made)
+        new = self._with(self.query)
+        new.prefetches = (*self.prefetches, *added)
+        return new
+
+    def only(self, *names: str | Column[Any]) -> QuerySet[M]:
+        """Read these columns only, and the key; reading another one raises `NotLoaded`."""
+        return self._selecting(only=_column_words(self._schema, names), deferred=frozenset())
+
+    def defer(self, *names: str | Column[Any]) -> QuerySet[M]:
+        """Read all columns but these; reading one of them raises `NotLoaded`."""
+        words = _column_words(self._schema, names)
+        selection = self.query.selection
+        return self._selecting(deferred=selection.deferred | words, only=selection.only - words)
+
+    def values(self, *names: str | Column[Any]) -> Rows[dict[str, Any]]:
+        """Dictionaries of these columns, of all columns if none is named."""
+        return self._columns("dict", names)
+
+    @overload
+    def values_list(self, column: Column[A], /, *, flat: Literal[True]) -> Rows[A]: ...
+    @overload
+    def values_list(self, column: Column[A], /) -> Rows[tuple[A]]: ...
+    @overload
+    def values_list(self, a: Column[A], b: Column[B], /) -> Rows[tuple[A, B]]: ...
+    @overload
+    def values_list(self, a: Column[A], b: Column[B], c: Column[C], /) -> Rows[tuple[A, B, C]]: ...
+    @overload
+    def values_list(self, a: Column[A], b: Column[B], c: Column[C], d: Column[D], /) -> Rows[tuple[A, B, C, D]]: ...
+    @overload
+    def values_list(self, *columns: Column[Any] | str, flat: bool = False, named: bool = False) -> Rows[Any]: ...
+    def values_list(self, *columns: Any, flat: bool = False, named: bool = False) -> Rows[Any]:
+        """Tuples of these columns; named tuples with `named=True`; with `flat=True` the values of the only one."""
+        if flat and (named or len(columns) != 1):
+            raise FieldError(f"flat=True takes exactly one column and no named=True, not {len(columns)} columns.")
+        return self._columns("flat" if flat else "named" if named else "tuple", columns)
+
+    def _columns(self, form: str, names: Iterable[Any]) -> Rows[Any]:
+        schema = self._schema
+        if self.prefetches:
+            raise FieldError("prefetch_related() reads instances. Leave it out, or leave out values().")
+        nodes: list[Node] = []
+        words: list[str] = []
+        for name in names or [spec.name for spec in schema.fields.values()]:
+            node = lookups.reference(schema, name) if isinstance(name, str) else lookups.resolve(schema, name)
+            lookups.refuse_many(node, "read")
+            nodes.append(node)
+            words.append(name if isinstance(name, str) else repr(node))
+        if len(set(words)) != len(words):
+            raise FieldError(f"Each column once, please: {', '.join(words)}.")
+        from_here = self.query.selection
+        selection = type(EVERYTHING)(form=form, names=tuple(words), distinct=from_here.distinct, lock=from_here.lock)
+        return Rows[Any](self.query.replace(columns=tuple(nodes), selection=selection), self._database)
+
+    def search(self, term: str) -> QuerySet[M]:
+        """Only the rows that have the term, but for case, in one of the model's text columns."""
+        texts = [spec for spec in self._schema.fields.values() if spec.kind == "text"]
+        if not texts:
+            raise FieldError(f"{self._schema.name} has no text columns to search.")
+        found = [lookups.condition(self._schema, f"{spec.name}__icontains", term) for spec in texts]
+        return self.filter(lookups.simplify("or", found))
+
+    # ------------------------------------------------------------ reading
+
+    async def contains(self, instance: Instance) -> bool:
+        """Whether the row of an instance is among these."""
+        if not is_instance_of(self._schema, instance):
+            raise FieldError(f"A query set of {self._schema.name} cannot contain {instance!r}.")
+        if persistence.key_of(instance) is None:
+            raise InterfaceError(f"{instance!r} has no row yet.")
+        return await self.filter(pk=persistence.key_of(instance)).exists()
+
+    async def in_bulk(self, keys: Iterable[Any] | None = None, *, field: str = "pk") -> dict[Any, M]:
+        """The instances with these keys, or values of another unique field, by key; all without keys."""
+        spec = persistence.field_named(self._schema, field)
+        if not (spec.unique or spec.primary_key):
+            raise FieldError(f"in_bulk needs a unique field, and {self._schema.name}.{spec.label} is not unique.")
+        found = self if keys is None else self.filter(**{f"{spec.name}__in": keys})
+        return {getattr(instance, spec.name): instance for instance in await found}
+
+    def from_statement(self, statement: Any, values: Mapping[str, Any] | None = None) -> StatementSet[M]:
+        """Instances of the rows of any SELECT: of SQLAlchemy Core, or text with `:name` parameters.
+
+        Its columns are matched by name; columns the model does not have become attributes.
+        """
+        return StatementSet(self._schema, statement, values, self._database)
+
+    # ------------------------------------------------------------ writing
+
+    async def create(self, **values: Any) -> M:
+        """Insert a row and give the instance, with its key and what the database made."""
+        instance = cast("M", self._schema.model(**values))
+        await persistence.insert(instance, self._database)
+        return instance
+
+    async def bulk_create(self, instances: Iterable[M], *, chunk_size: int | None = None) -> list[M]:
+        """Insert many rows, all or none, in as few statements as the database takes; gives the instances.
+
+        Args:
+            instances: new instances of the model.
+            chunk_size: how many rows one statement has at most; as many as the database takes if not given.
+        """
+        made = list(instances)
+        for instance in made:
+            if not is_instance_of(self._schema, instance):
+                raise FieldError(f"bulk_create of {self._schema.name} cannot take {instance!r}.")
+        if made:
+            await persistence.insert_all(self._schema, made, self._target(), chunk_size)
+        return made
+
+    async def bulk_update(self, instances: Iterable[M], fields: Iterable[str], *, chunk_size: int | None = None) -> int:
+        """Update the named fields of many instances, all or none, one statement a chunk; gives how many."""
+        changed = list(instances)
+        names = list(fields)
+        if not names:
+            raise FieldError("bulk_update needs the names of the fields to update.")
+        for instance in changed:
+            if not is_instance_of(self._schema, instance):
+                raise FieldError(f"bulk_update of {self._schema.name} cannot take {instance!r}.")
+        if changed:
+            await persistence.update_all(self._schema, changed, names, self._target(), chunk_size)
+        return len(changed)
+
+    async def update(self, **values: Any) -> int:
+        """Update every row; gives how many matched. Without a filter it needs `.all()` before it."""
+        self._refuse_everything("update")
+        if not values:
+            raise FieldError(f"update() needs values. Choose from: {', '.join(self._schema.names)}.")
+        checked = _checked_values(self._schema, values)
+        query = self._ready() if self.query.sliced else self.query.replace(order=())
+        if query.empty or query.limit == 0:
+            return 0
+        database = self._target()
+        plan, arguments = plans.update_plan(query, persistence.assignments(self._schema, checked), database)
+        return (await writing.run(database, self._schema, plan, plan.bind(arguments))).rowcount
+
+    async def delete(self) -> int:
+        """Delete every row; gives how many matched. Without a filter it needs `.all()` before it."""
+        self._refuse_everything("delete")
+        query = self._ready() if self.query.sliced else self.query.replace(order=())
+        if query.empty or query.limit == 0:
+            return 0
+        database = self._target()
+        plan, arguments = plans.delete_plan(query, database)
+        return (await writing.run(database, self._schema, plan, plan.bind(arguments))).rowcount
+
+    def _refuse_everything(self, what: str) -> None:
+        query = self.query
+        if not (self._every or query.where or query.sliced or query.empty):
+            name = self._schema.name
+            raise InterfaceError(f"This would {what} every {name}. If that is meant: {name}.objects.all().{what}(…).")
+
+    async def get_or_create(self, defaults: Mapping[str, Any] | None = None, **words: Any) -> tuple[M, bool]:
+        """The row that has these values, or a new one with them and the defaults; and whether it is new.
+
+        Safe under concurrency where a unique constraint is over (some of) the words: of all who ask at once, one
+        creates the row and the others get it.
+        """
+        found = await self.get_or_none(**words)
+        if found is not None:
+            return found, False
+        instance = cast("M", self._schema.model(**_new_values(words, defaults)))
+        return await self._create_or_get(instance, words)
+
+    async def _create_or_get(self, instance: M, words: Mapping[str, Any]) -> tuple[M, bool]:
+        database = self._target()
+        unique = _unique_fields(self._schema, words)
+        if unique and database.capabilities.returning:
+            if await persistence.insert_unless_there(instance, unique, self._database):
+                return instance, True
+            return await self._locked(words), False
+        try:
+            async with database.transaction():
+                await persistence.insert(instance, self._database)
+            return instance, True
+        except UniqueViolation:
+            there = await self._locked_or_none(words)
+            if there is None:
+                raise  # another unique constraint than the one over the words
+            return there, False
+
+    async def _locked(self, words: Mapping[str, Any]) -> M:
+        """The row, read past an older snapshot of the transaction."""
+        return await self._selecting(lock=True).get(**words)
+
+    async def _locked_or_none(self, words: Mapping[str, Any]) -> M | None:
+        return await self._selecting(lock=True).get_or_none(**words)
+
+    async def update_or_create(
+        self,
+        defaults: Mapping[str, Any] | None = None,
+        create_defaults: Mapping[str, Any] | None = None,
+        **words: Any,
+    ) -> tuple[M, bool]:
+        """Update the row that has these values with the defaults, or create it; and whether it is new.
+
+        The row is locked while it is updated. `create_defaults` take the place of `defaults` in a new row.
+        """
+        changes = dict(defaults or {})
+        async with self._target().transaction():
+            found = await self._locked_or_none(words)
+            if found is None:
+                made = changes if create_defaults is None else create_defaults
+                instance = cast("M", self._schema.model(**_new_values(words, made)))
+                found, created = await self._create_or_get(instance, words)
+                if created:
+                    return found, True
+            for name, value in changes.items():
+                _settable(self._schema, name)
+                setattr(found, name, value)
+            await persistence.save(found, None, self._database)
+        return found, False
+
+    @classmethod
+    def as_manager(cls) -> Manager[Any]:
+        """What a model's `objects` is set to, to have query sets of this class."""
+        return Manager(cls)
+
+
+def _to_one_path(schema: Schema, words: str) -> Path:
+    path: Path = ()
+    owner = schema
+    for name in words.split("__"):
+        relation = owner.relation(name)
+        if relation is None:
+            ones = [n for n in owner.relation_specs if (r := owner.relation(n)) is not None and not r.many]
+            raise FieldError(
+                f"{owner.name} has no relation {name!r} to select. Choose from: {', '.join(ones) or '(none)'}."
+            )
+        if relation.many:
+            raise FieldError(
+                f"{owner.name}.{name} has many rows and cannot be joined without repeating others. "
+                f"Use prefetch_related({words!r})."
+            )
+        path += relation.hops
+        owner = relation.target
+    return path
+
+
+def _column_words(schema: Schema, names: Iterable[str | Column[Any]]) -> frozenset[str]:
+    """The words of columns, in attributes' names: a relation's name stands for its key."""
+    found: set[str] = set()
+    for name in names:
+        node = lookups.reference(schema, name) if isinstance(name, str) else lookups.resolve(schema, name)
+        lookups.refuse_many(node, "read")
+        if not isinstance(node, Reference) or node.keys or node.transform:
+            raise FieldError(f"{name!r} is not a column of {schema.name}.")
+        found.add("__".join([*[hop.name for hop in node.path], node.spec.name]))
+    return frozenset(found)
+
+
+def _settable(schema: Schema, name: str) -> FieldSpec:
+    spec = schema.field(name)
+    if spec is None:
+        raise schema.unknown(name)
+    return spec
+
+
+def _checked_values(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an UPDATE by attribute: expressions as they are, others checked."""
+    plain: dict[str, Any] = {}
+    computed: dict[str, Any] = {}
+    for name, value in values.items():
+        spec = _settable(schema, name)
+        if spec.name in plain or spec.name in computed:
+            raise FieldError(f"{schema.name}.{spec.label} is given twice.")
+        if isinstance(value, (Expression, sa.ClauseElement)):
+            expression(value)
+            computed[spec.name] = value
+        else:
+            plain[spec.name] = persistence.related_key(schema, spec, value)
+    return validator(schema).partial(plain) | computed
+
+
+def _new_values(words: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The values of a new row: the words that are plain, and the defaults, called where they can be."""
+    values = {name.removesuffix("__exact"): value for name, value in words.items()}
+    for name in values:
+        if "__" in name:
+            raise FieldError(f"{name!r} says how to look, not what to create. Give plain fields, and use defaults=.")
+    made = {name: value() if callable(value) else value for name, value in (defaults or {}).items()}
+    return values | made
+
+
+def _unique_fields(schema: Schema, words: Mapping[str, Any]) -> list[FieldSpec]:
+    """The fields of a unique constraint that the words give in full."""
+    given = [spec for name in words if (spec := schema.field(name.removesuffix("__exact"))) is not None]
+    for spec in given:
+        if spec.unique or spec.primary_key:
+            return [spec]
+    for constraint in schema.options.constraints:
+        fields = [schema.field(name) for name in constraint.fields]
+        if all(field in given for field in fields):
+            return [field for field in fields if field is not None]
+    return []
+
+
+class StatementSet(Generic[M]):
+    """Instances of the rows of a statement of one's own: await it, or stream it with `async for`."""
+
+    __slots__ = ("_database", "_schema", "_statement", "_values")
+
+    def __init__(
+        self, schema: Schema, statement: Any, values: Mapping[str, Any] | None, database: Database | None
+    ) -> None:
+        if not isinstance(statement, (str, sa.ClauseElement)):
+            raise FieldError(f"from_statement takes a SELECT of SQLAlchemy Core or a text, not {statement!r}.")
+        self._schema = schema
+        self._statement = statement
+        self._values = values
+        self._database = database
+
+    def __repr__(self) -> str:
+        return f"<StatementSet of {self._schema.name}: {self._statement}>"
+
+    def using(self, database: Database) -> StatementSet[M]:
+        """From another database than the registry's."""
+        return StatementSet(self._schema, self._statement, self._values, database)
+
+    def _target(self) -> Database:
+        return self._database if self._database is not None else self._schema.database
+
+    async def _fetch(self) -> list[M]:
+        rows = await self._target().fetch_all(self._statement, self._values)
+        if not rows:
+            return []
+        make = self._maker(list(rows[0].keys()))
+        return [make(row) for row in rows]
+
+    def __await__(self) -> Generator[Any, None, list[M]]:
+        return self._fetch().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[M]:
+        make: Callable[[Any], M] | None = None
+        async for row in self._target().iterate(self._statement, self._values):
+            make = make or self._maker(list(row.keys()))
+            yield make(row)
+
+    def _maker(self, names: Sequence[str]) -> Callable[[Any], M]:
+        """A function that makes an instance of a row with these columns."""
+        schema = self._schema
+        by_column = {spec.column: spec for spec in schema.fields.values()}
+        if schema.key.column not in names:
+            raise FieldError(
+                f"The statement has no column {schema.key.column!r}, the key of {schema.name}. It has: "
+                f"{', '.join(names)}."
+            )
+        raw = isinstance(self._statement, (str, sa.TextClause))
+        dialect = self._target().dialect
+        converters = [
+            result_processor(schema.value_spec(by_column[name]).type, dialect) if raw and name in by_column else None
+            for name in names
+        ]
+        attributes = [by_column[name].name if name in by_column else name for name in names]
+
+        def make(row: Any) -> M:
+            values = [v if c is None else c(v) for v, c in zip(row, converters, strict=True)]
+            return persistence.from_values(schema, dict(zip(attributes, values, strict=True)), self._database)
+
+        return make
+
+
+class Objects:
+    """The default manager: `Album.objects` is a query set of all albums. It is not reachable from instances."""
+
+    def __get__(self, instance: None, owner: type[M]) -> QuerySet[M]:
+        return manager_of(instance, owner, QuerySet)
+
+
+class Manager(Objects, Generic[Q_co]):
+    """`objects = NoteQuerySet.as_manager()`."""
+
+    def __init__(self, queryset: type[Q_co]) -> None:
+        self.queryset = queryset
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: None, owner: type[Any]) -> Q_co: ...  # type: ignore[override]
+
+    else:
+
+        def __get__(self, instance, owner):
+            return manager_of(instance, owner, self.queryset)
+
+
+def manager_of(instance: object, owner: type[Any], queryset: type[Any]) -> Any:
+    """The query set of all rows of a model, made once: it never changes."""
+    if instance is not None:
+        raise AttributeError(f"objects is on the class only: {owner.__name__}.objects.")
+    schema: Schema | None = owner.__dict__.get("__schema__")
+    if schema is None:
+        raise FieldError(f"{owner.__name__} is abstract and has no rows. Query a model that inherits from it.")
+    found = schema.derived.get(queryset.__name__)
+    if found is None or type(found) is not queryset:
+        found = schema.derived[queryset.__name__] = queryset(Query(schema))
+    return found

@@ -1,0 +1,439 @@
+"""Relations: what a class body says about them, and what `note.author` and `author.notes` are on an instance."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeVar, cast, overload
+
+from typing_extensions import TypedDict, Unpack
+
+from orm import lookups, persistence
+from orm.exceptions import FieldError, InterfaceError, NotLoaded, ValidationError
+from orm.expressions import Condition, Leaf
+from orm.operators import OPERATORS
+from orm.query import Query
+from orm.queryset import QuerySet
+from orm.rows import is_instance_of
+from orm.schema import MISSING, FieldSpec, Instance, Relation, RelationSpec, Schema
+
+M = TypeVar("M", bound=Instance)
+R = TypeVar("R", bound="Instance | None")
+Target = str | type[M]
+
+CASCADE: Final = "CASCADE"
+"""Deleting a row deletes those that refer to it."""
+RESTRICT: Final = "RESTRICT"
+"""A row that is referred to cannot be deleted."""
+SET_NULL: Final = "SET NULL"
+"""Deleting a row sets the keys that refer to it to NULL."""
+SET_DEFAULT: Final = "SET DEFAULT"
+"""Deleting a row sets the keys that refer to it to their default."""
+NO_ACTION: Final = "NO ACTION"
+"""A row that is referred to cannot be deleted, as seen at the end of the statement."""
+OnDelete = Literal["CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT", "NO ACTION"]
+_ON_DELETE: Final = (CASCADE, RESTRICT, SET_NULL, SET_DEFAULT, NO_ACTION)
+
+
+class KeyOptions(TypedDict, total=False):
+    """What a foreign key takes.
+
+    Attributes:
+        on_delete: what the database does when the row it refers to is deleted; `NO_ACTION` unless given.
+        related_name: the name of the relation back, where the target's class is not yours to edit.
+        primary_key: it is the model's key (`OneToOne`).
+        unique, index: constraints; a foreign key has an index unless told otherwise.
+        column: the column's name; the relation's with `_id` unless given.
+        comment: the column's comment in the database.
+    """
+
+    on_delete: OnDelete
+    related_name: str
+    primary_key: bool
+    unique: bool
+    index: bool
+    column: str
+    comment: str
+
+
+class RelationField:
+    """A relation as the class body says it; the model makes records of it."""
+
+    def __init__(self, kind: str, to: Any, options: Mapping[str, Any]) -> None:
+        self.kind = kind
+        self.to = to
+        self.options = dict(options)
+
+    def target(self) -> str | Schema:
+        """The target's name or schema."""
+        if isinstance(self.to, str):
+            return self.to
+        schema = getattr(self.to, "__schema__", None)
+        if schema is None:
+            raise FieldError(f"A relation refers to a model or to the name of one, not to {self.to!r}.")
+        return cast("Schema", schema)
+
+    def specs(self, name: str) -> tuple[FieldSpec | None, RelationSpec]:
+        """The records of the column that holds the key, if there is one, and of the relation."""
+        options = self.options
+        if self.kind in ("reverse", "many_to_many"):
+            spec = RelationSpec(
+                name,
+                self.kind,  # type: ignore[arg-type]
+                self.target(),
+                related_name=options.get("related_name"),
+                through=options.get("through"),
+                through_fields=options.get("through_fields"),
+            )
+            return None, spec
+        attribute = f"{name}_id"
+        default = options.get("default", MISSING)
+        null = bool(options.get("null"))
+        unique = self.kind == "one_to_one" or bool(options.get("unique"))
+        primary = bool(options.get("primary_key"))
+        key = FieldSpec(
+            name=attribute,
+            column=options.get("column") or attribute,
+            type=_UNKNOWN.type,
+            kind="key",
+            core=_UNKNOWN.core,
+            operand=_UNKNOWN.operand,
+            null=null,
+            primary_key=primary,
+            unique=unique and not primary,
+            index=bool(options.get("index", True)) and not unique,
+            default=None if default is MISSING and null else default,
+            comment=options.get("comment"),
+            relation=name,
+            limits=options,
+        )
+        relation = RelationSpec(
+            name,
+            "one_to_one" if unique else "foreign_key",
+            self.target(),
+            attribute,
+            null,
+            options.get("on_delete", NO_ACTION),
+            options.get("related_name"),
+        )
+        return key, relation
+
+
+class _Unknown:
+    """What a foreign key's column has until its target is known: see `Schema.value_spec`."""
+
+    type: Any = None
+    core: Any = None
+    operand: Any = None
+
+
+_UNKNOWN: Final = _Unknown()
+
+
+class Related(RelationField, Generic[R]):
+    """A foreign key: a model on an instance, a step over the relation (typed as the model's class) on the class."""
+
+    if TYPE_CHECKING:
+
+        @overload  # mypy needs the nullable form first
+        def __get__(self: Related[M | None], instance: None, owner: type[Instance]) -> type[M]: ...
+        @overload
+        def __get__(self: Related[M], instance: None, owner: type[Instance]) -> type[M]: ...
+        @overload
+        def __get__(self, instance: Instance, owner: type[Instance]) -> R: ...
+        def __get__(self, instance: Instance | None, owner: type[Instance]) -> Any: ...
+        def __set__(self, instance: Instance, value: R) -> None: ...
+
+
+class RelatedSet(RelationField, Generic[M]):
+    """The many rows of a relation: a related query set on an instance, a step over the relation on the class."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: type[Instance]) -> type[M]: ...
+        @overload
+        def __get__(self, instance: Instance, owner: type[Instance]) -> RelatedQuerySet[M]: ...
+        def __get__(self, instance: Instance | None, owner: type[Instance]) -> Any: ...
+
+
+def _checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    possible = {*KeyOptions.__annotations__, "null", "default"}
+    for option in options:
+        if option not in possible:
+            raise FieldError(f"{name} has no option {option!r}. Choose from: {', '.join(sorted(possible))}.")
+    on_delete = options.get("on_delete", NO_ACTION)
+    if on_delete not in _ON_DELETE:
+        choices = "CASCADE, RESTRICT, SET_NULL, SET_DEFAULT, NO_ACTION"
+        raise FieldError(f"{name} has no on_delete={on_delete!r}. Choose from orm's: {choices}.")
+    if on_delete == SET_NULL and not options.get("null"):
+        raise FieldError(f"{name}: on_delete=SET_NULL needs null=True.")
+    if on_delete == SET_DEFAULT and "default" not in options:
+        raise FieldError(f"{name}: on_delete=SET_DEFAULT needs a default, the key of a row.")
+    return dict(options)
+
+
+@overload
+def ForeignKey(to: type[M], *, null: Literal[False] = False, **options: Unpack[KeyOptions]) -> Related[M]: ...
+@overload
+def ForeignKey(
+    to: type[M], *, null: Literal[True], default: None = ..., **options: Unpack[KeyOptions]
+) -> Related[M | None]: ...
+@overload
+def ForeignKey(to: str, *, null: bool = False, default: Any = ..., **options: Unpack[KeyOptions]) -> Any: ...
+def ForeignKey(to: Target[Any], **options: Any) -> Any:
+    """A reference to a row of another model (or of this one, by its name): many rows may refer to the same."""
+    return Related[Any]("foreign_key", to, _checked("ForeignKey", options))
+
+
+@overload
+def OneToOne(to: type[M], *, null: Literal[False] = False, **options: Unpack[KeyOptions]) -> Related[M]: ...
+@overload
+def OneToOne(
+    to: type[M], *, null: Literal[True], default: None = ..., **options: Unpack[KeyOptions]
+) -> Related[M | None]: ...
+@overload
+def OneToOne(to: str, *, null: bool = False, default: Any = ..., **options: Unpack[KeyOptions]) -> Any: ...
+def OneToOne(to: Target[Any], **options: Any) -> Any:
+    """A reference to a row of another model that no other row refers to."""
+    return Related[Any]("one_to_one", to, _checked("OneToOne", options))
+
+
+def ManyToMany(
+    to: Target[Any],
+    *,
+    through: Target[Any] | None = None,
+    through_fields: tuple[str, str] | None = None,
+    related_name: str | None = None,
+    init: Literal[False] = False,
+) -> Any:
+    """Rows on both sides refer to any number of rows of the other, over a table between.
+
+    Args:
+        to: the other model, or its name.
+        through: the model between; a table is generated unless it is given.
+        through_fields: the names of its keys to this model and to the other, where it has several.
+        related_name: the name of the relation back, where the target's class is not yours to edit.
+    """
+    between = through if through is None or isinstance(through, str) else getattr(through, "__schema__", through)
+    options = {"through": between, "through_fields": through_fields, "related_name": related_name}
+    return RelatedSet[Any]("many_to_many", to, options)
+
+
+def Reverse(to: str, *, init: Literal[False] = False) -> Any:
+    """The other end of a relation, as `"Album.artist"`: rows that refer to this one."""
+    model, _, name = to.partition(".")
+    if not model.isidentifier() or not name.isidentifier():
+        raise FieldError(f"Reverse takes 'Model.field', not {to!r}.")
+    return RelatedSet[Any]("reverse", to, {})
+
+
+# ---------------------------------------------------------------- on instances
+
+
+class RelatedQuerySet(QuerySet[M]):
+    """The rows related to one instance: a query set, and, once prefetched, a sequence read without `await`."""
+
+    __slots__ = ("_cache", "_owner", "_relation")
+
+    def __init__(self, owner: Instance, relation: Relation, cache: list[M] | None) -> None:
+        super().__init__(_related_query(owner, relation), _remembered(owner))
+        self._owner = owner
+        self._relation = relation
+        self._cache = cache
+
+    def _with(self, query: Query) -> Self:
+        new = super()._with(query)
+        new._owner = self._owner
+        new._relation = self._relation
+        new._cache = None
+        return new
+
+    def _unsaved(self) -> bool:
+        return persistence.slot(self._owner, self._relation.near.name) is None
+
+    def _ready(self) -> Query:
+        if self._unsaved():
+            raise InterfaceError(
+                f"{self._owner!r} has no key yet, so nothing can be related to it. Save it before you use "
+                f"{self._relation.name}."
+            )
+        return super()._ready()
+
+    async def _fetch(self) -> list[M]:
+        if self._cache is not None:
+            return list(self._cache)
+        return await super()._fetch()
+
+    def __await__(self) -> Generator[Any, None, list[M]]:
+        return self._fetch().__await__()
+
+    def __aiter__(self) -> AsyncIterator[M]:
+        return self.iterate()
+
+    def __repr__(self) -> str:
+        what = "not loaded" if self._cache is None else f"{len(self._cache)} loaded"
+        return f"<{self._relation.name} of {self._owner!r}: {what}>"
+
+    def _loaded(self) -> list[M]:
+        if self._cache is None:
+            name = f"{self._relation.source.name}.{self._relation.name}"
+            raise NotLoaded(
+                f"{name} is not loaded. Add .prefetch_related({self._relation.name!r}) to the query, "
+                f"or write: await …{self._relation.name}"
+            )
+        return self._cache
+
+    def __iter__(self) -> Iterator[M]:
+        return iter(self._loaded())
+
+    def __len__(self) -> int:
+        return len(self._loaded())
+
+    def __bool__(self) -> bool:
+        return bool(self._loaded())
+
+    async def create(self, **values: Any) -> M:
+        """Insert a row that is related to the instance."""
+        self._ready()
+        relation = self._relation
+        if relation.through is not None:
+            async with self._target().transaction():
+                made = await super().create(**values)
+                await self.add(made)
+            return made
+        if relation.inverse is None:
+            raise FieldError(f"{relation!r} has no relation back.")
+        if relation.inverse in values or relation.far.name in values:
+            raise FieldError(f"{relation.inverse} is {self._owner!r} here. Leave it out.")
+        return await super().create(**{relation.inverse: self._owner}, **values)
+
+    async def add(self, *instances: M) -> None:
+        """Relate these rows to the instance; those that are related already stay so."""
+        keys = self._keys(instances)
+        if not keys:
+            return
+        database = self._target()
+        async with database.transaction():
+            if self._relation.through is not None:
+                await self._link(keys)
+            else:
+                await self._point(keys, persistence.key_of(self._owner))
+        self._assign(instances, self._owner)
+
+    async def remove(self, *instances: M) -> None:
+        """Relate these rows to the instance no longer; they are not deleted."""
+        keys = self._keys(instances)
+        if keys:
+            await self._unlink(keys)
+            self._assign(instances, None)
+
+    async def clear(self) -> None:
+        """Relate no row to the instance any longer; none of them is deleted."""
+        self._ready()
+        await self._unlink(None)
+
+    async def set(self, instances: Iterable[M]) -> None:
+        """Relate exactly these rows to the instance."""
+        wanted = list(instances)
+        keys = self._keys(wanted)
+        async with self._target().transaction():
+            there = set(await self._all().values_list("pk", flat=True))
+            gone = [key for key in there if key not in set(keys)]
+            if gone:
+                await self._unlink(gone)
+            await self.add(*[one for one in wanted if persistence.key_of(one) not in there])
+
+    def _all(self) -> QuerySet[M]:
+        return cast("QuerySet[M]", QuerySet(_related_query(self._owner, self._relation), self._database))
+
+    def _keys(self, instances: Sequence[M]) -> list[Any]:
+        """The keys of instances, each checked to be a stored one of the target."""
+        self._ready()
+        target = self._relation.target
+        keys: list[Any] = []
+        for one in instances:
+            if not is_instance_of(target, one):
+                raise FieldError(f"{self._relation.name} takes instances of {target.name}, not {one!r}.")
+            key = persistence.key_of(one)
+            if key is None or persistence.is_new(one):
+                raise ValidationError(f"{one!r} has no row yet. Save it first.")
+            keys.append(key)
+        return list(dict.fromkeys(keys))
+
+    def _assign(self, instances: Sequence[M], owner: Instance | None) -> None:
+        """Note on the related instances what their rows say now."""
+        relation = self._relation
+        if relation.through is None and relation.inverse is not None:
+            for one in instances:
+                persistence.set_attribute(one, relation.far.name, owner and persistence.key_of(owner))
+                persistence.set_attribute(one, relation.inverse, owner)
+
+    async def _point(self, keys: list[Any], owner_key: Any) -> None:
+        """Let the foreign keys of these rows refer to the instance, or to nothing."""
+        relation = self._relation
+        rows = QuerySet[Any](Query(relation.target), self._database)
+        await rows.filter(pk__in=keys).update(**{relation.far.name: owner_key})
+
+    def _between(self) -> tuple[Relation, Relation, QuerySet[Any]]:
+        """The steps to the rows between and on to the target, and the rows between of this instance."""
+        back, forward = cast("tuple[Relation, Relation]", self._relation.through)
+        rows = QuerySet[Any](Query(back.target), self._database)
+        return back, forward, rows.filter(**{back.far.name: persistence.key_of(self._owner)})
+
+    async def _link(self, keys: list[Any]) -> None:
+        back, forward, rows = self._between()
+        there = set(await rows.filter(**{f"{forward.near.name}__in": keys}).values_list(forward.near.name, flat=True))
+        owner = persistence.key_of(self._owner)
+        missing = [key for key in keys if key not in there]
+        links = [back.target.model(**{back.far.name: owner, forward.near.name: key}) for key in missing]
+        if links:
+            await rows.bulk_create(links)
+
+    async def _unlink(self, keys: list[Any] | None) -> None:
+        relation = self._relation
+        if relation.through is not None:
+            _, forward, rows = self._between()
+            await (rows if keys is None else rows.filter(**{f"{forward.near.name}__in": keys})).delete()
+            return
+        if not relation.far.null:
+            raise FieldError(
+                f"{relation.target.name}.{relation.inverse} cannot be null, so its rows cannot be without "
+                f"a {relation.source.name}. Give them another one, or delete them."
+            )
+        rows = self._all() if keys is None else self._all().filter(pk__in=keys)
+        await rows.update(**{relation.far.name: None})
+
+
+def _remembered(owner: Instance) -> Any:
+    state = persistence.slot(owner, "_state")
+    return state.database if state is not None else None
+
+
+def _related_query(owner: Instance, relation: Relation) -> Query:
+    """The target's rows that are related to an instance."""
+    query = Query(relation.target)
+    key = persistence.slot(owner, relation.near.name)
+    if key is None:
+        return query
+    return query.replace(where=(_is_related(relation, key),))
+
+
+def _is_related(relation: Relation, key: Any) -> Condition:
+    exact = OPERATORS["exact"]
+    if relation.through is None:
+        found = lookups.intern(relation.target, (), relation.far)
+    else:
+        back, _ = relation.through
+        found = lookups.intern(relation.target, (_back_to_rows_between(relation),), back.far)
+    return Leaf(lookups.checked_lookup(found, exact), (key,))
+
+
+def _back_to_rows_between(relation: Relation) -> Relation:
+    """From the target of a many-to-many relation to the rows between, the same object each time."""
+    name = f"rows between for {relation.source.name}.{relation.name}"
+    found = relation.target.derived.get(name)
+    if found is None:
+        _, forward = cast("tuple[Relation, Relation]", relation.through)
+        found = Relation(name, forward.target, forward.source, forward.far, forward.near, True, True, forward.spec)
+        relation.target.derived[name] = found
+    return cast("Relation", found)

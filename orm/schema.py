@@ -1,0 +1,529 @@
+"""What a model is, without the class: `Schema`, its `FieldSpec`s and `Relation`s, and the `Registry` of an application.
+
+Everything below `models.py` works with these. They are immutable once the model is declared, but for what is found
+on first use: relations to models that are declared later, the table, and caches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import sqlalchemy as sa
+from pydantic_core import CoreSchema
+from sqlalchemy.types import TypeEngine
+
+from orm import ddl
+from orm.database import Database
+from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
+
+NAMING_CONVENTION: Final = {
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+CACHE_SIZE: Final = 4096
+"""How many entries a cache keyed by names or shapes holds before its oldest make room."""
+
+
+class Missing:
+    """The type of `MISSING`: no value was given."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
+MISSING: Final = Missing()
+
+
+class BoundedCache(dict[Any, Any]):
+    """A dictionary that forgets its oldest entry when it is full; looking up costs what it costs in a `dict`."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if len(self) >= CACHE_SIZE:
+            del self[next(iter(self))]
+        super().__setitem__(key, value)
+
+
+class InstanceState:
+    """What is particular about an instance: a loaded and unchanged one of the default database has none.
+
+    Attributes:
+        new: it has no row yet.
+        changed: the attributes that were set since it was loaded or saved.
+        database: where it was loaded from, if that is not its registry's.
+        origin: the relation that it was reached over without being loaded, for the message that says how to.
+    """
+
+    __slots__ = ("changed", "database", "new", "origin")
+
+    def __init__(self, *, new: bool = False, database: Database | None = None, origin: str | None = None) -> None:
+        self.new = new
+        self.changed: set[str] = set()
+        self.database = database
+        self.origin = origin
+
+
+class Instance:
+    """The base of every row class and of `Model`: slots for the columns come with the row class of each model."""
+
+    __slots__ = ("__dict__", "__weakref__", "_state")
+
+    if TYPE_CHECKING:
+        _state: InstanceState
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FieldSpec:
+    """A column of a model.
+
+    Attributes:
+        name: the attribute of an instance that holds its value; for a foreign key `artist_id`.
+        column: the name of the column in the database.
+        type: SQLAlchemy's type.
+        kind: which lookups it has: `text`, `integer`, `datetime`, `json`, …
+        core: pydantic's core schema of a value that is written, without NULL.
+        operand: pydantic's core schema of a value that is compared with the column.
+        generated: the database makes the value (a serial key).
+        relation: the name of the relation whose key it is.
+        limits: what the user asked for: `max_length`, `ge`, …
+    """
+
+    name: str
+    column: str
+    type: TypeEngine[Any]
+    kind: str
+    core: CoreSchema
+    operand: CoreSchema
+    null: bool = False
+    primary_key: bool = False
+    unique: bool = False
+    index: bool = False
+    default: Any = MISSING
+    server_default: Any = None
+    generated: bool = False
+    mutable: bool = False
+    version: bool = False
+    comment: str | None = None
+    relation: str | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def required(self) -> bool:
+        """Whether a row cannot be inserted without a value for it."""
+        return not (self.null or self.generated or self.default is not MISSING or self.server_default is not None)
+
+    @property
+    def label(self) -> str:
+        """What the user calls it: the relation's name for a key."""
+        return self.relation or self.name
+
+    def __repr__(self) -> str:
+        return f"<FieldSpec {self.name}: {self.kind}>"
+
+
+@dataclass(frozen=True, slots=True)
+class RelationSpec:
+    """A relation as it was declared; `Schema.relation` resolves it on first use.
+
+    Attributes:
+        kind: what was declared.
+        to: the target's name or schema; for a reverse relation `Model.field`.
+        attribute: the attribute that holds the key, for a foreign key.
+        through: the name of the model between, for many-to-many.
+        through_fields: the names of its keys to this model and to the target.
+    """
+
+    name: str
+    kind: Literal["foreign_key", "one_to_one", "many_to_many", "reverse"]
+    to: str | Schema
+    attribute: str | None = None
+    null: bool = False
+    on_delete: str = "NO ACTION"
+    related_name: str | None = None
+    through: str | Schema | None = None
+    through_fields: tuple[str, str] | None = None
+
+    @property
+    def target_name(self) -> str:
+        """The target's name as the user wrote it."""
+        return self.to if isinstance(self.to, str) else self.to.name
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Relation:
+    """A resolved relation: rows of `target` whose `far` column equals the `near` column of a row of `source`.
+
+    Attributes:
+        many: there may be several rows of the target.
+        null: there may be none.
+        hops: the steps it takes, each of them a relation without steps of its own; two for many-to-many.
+        inverse: the name of the relation back, where one is declared.
+    """
+
+    name: str
+    source: Schema
+    target: Schema
+    near: FieldSpec
+    far: FieldSpec
+    many: bool
+    null: bool
+    spec: RelationSpec
+    through: tuple[Relation, Relation] | None = None
+    inverse: str | None = None
+
+    @property
+    def hops(self) -> tuple[Relation, ...]:
+        """The joins it takes, in order."""
+        return self.through or (self,)
+
+    @property
+    def holds_key(self) -> bool:
+        """Whether the source's own row has the key (a foreign key)."""
+        return not self.many and self.spec.kind in ("foreign_key", "one_to_one")
+
+    def __repr__(self) -> str:
+        return f"<Relation {self.source.name}.{self.name} to {self.target.name}>"
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueConstraint:
+    """No two rows have the same values in these fields. The name is made from the table's unless it is given."""
+
+    fields: tuple[str, ...]
+    name: str | None = None
+
+    def __init__(self, *fields: str, name: str | None = None) -> None:
+        object.__setattr__(self, "fields", fields)
+        object.__setattr__(self, "name", name)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index over these fields. The name is made from the table's unless it is given."""
+
+    fields: tuple[str, ...]
+    name: str | None = None
+
+    def __init__(self, *fields: str, name: str | None = None) -> None:
+        object.__setattr__(self, "fields", fields)
+        object.__setattr__(self, "name", name)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `class Meta` says."""
+
+    registry: Registry | None = None
+    tablename: str | None = None
+    schema: str | None = None
+    abstract: bool = False
+    ordering: tuple[Any, ...] = ()
+    constraints: tuple[UniqueConstraint, ...] = ()
+    indexes: tuple[Index, ...] = ()
+
+
+class Schema:
+    """A concrete model as everything below the models knows it."""
+
+    def __init__(
+        self,
+        name: str,
+        registry: Registry,
+        tablename: str,
+        fields: Mapping[str, FieldSpec],
+        relations: Mapping[str, RelationSpec],
+        options: Options,
+    ) -> None:
+        self.name = name
+        self.registry = registry
+        self.tablename = tablename
+        self.options = options
+        self.fields = dict(fields)
+        self.relation_specs = dict(relations)
+        self.key = next(spec for spec in fields.values() if spec.primary_key)
+        self.version = next((spec for spec in fields.values() if spec.version), None)
+        self.mutable = tuple(spec for spec in fields.values() if spec.mutable)
+        self.row: type[Instance]
+        """What the loader fills before the class is switched to `model`."""
+        self.model: type[Any]
+        self.does_not_exist: type[DoesNotExist] = DoesNotExist
+        self.multiple_objects_returned: type[MultipleObjectsReturned] = MultipleObjectsReturned
+        self.after_load = False
+        """Whether the model has a hook that runs after loading."""
+        self.cache: BoundedCache = BoundedCache()
+        """Lookups by their words."""
+        self.plans: BoundedCache = BoundedCache()
+        """Plans by engine and shape."""
+        self.derived: dict[str, Any] = {}
+        """What the layers above make of it once, by their own names."""
+        self._relations: dict[str, Relation] = {}
+
+    def __repr__(self) -> str:
+        return f"<Schema {self.name}>"
+
+    @property
+    def names(self) -> list[str]:
+        """What the user may name: fields and relations, the relation standing for its key."""
+        return [spec.label for spec in self.fields.values()] + [
+            name for name, spec in self.relation_specs.items() if spec.attribute is None
+        ]
+
+    def field(self, name: str) -> FieldSpec | None:
+        """The field of that name; `pk` is the key, a foreign key's name stands for its column."""
+        if name == "pk":
+            return self.key
+        found = self.fields.get(name)
+        if found is None and name in self.relation_specs and self.relation_specs[name].attribute:
+            found = self.fields[self.relation_specs[name].attribute or ""]
+        return found
+
+    def value_spec(self, spec: FieldSpec) -> FieldSpec:
+        """The field that says what the values of a field are: the target's key for a foreign key."""
+        if spec.relation is None:
+            return spec
+        relation = self.relation(spec.relation)
+        assert relation is not None
+        return relation.target.value_spec(relation.far)
+
+    def unknown(self, name: str, what: str = "field") -> FieldError:
+        """The error for a name it does not have."""
+        return FieldError(f"{self.name} has no {what} {name!r}. Choose from: {', '.join(self.names)}.")
+
+    def relation(self, name: str) -> Relation | None:
+        """The relation of that name, resolved. Raises `FieldError` when its target was never declared."""
+        found = self._relations.get(name)
+        if found is None:
+            spec = self.relation_specs.get(name)
+            if spec is None:
+                return None
+            found = self._relations[name] = _resolve(self, spec)
+        return found
+
+    @cached_property
+    def table(self) -> sa.Table:
+        """The table in SQLAlchemy's terms."""
+        return self.registry.build_table(self)
+
+    @property
+    def database(self) -> Database:
+        """The database of its registry. Raises `InterfaceError` when it has none."""
+        database = self.registry.database
+        if database is None:
+            raise InterfaceError(
+                f"The registry of {self.name} has no database. Give it one: Registry(database), "
+                "or registry.database = database, or Model.objects.using(database)."
+            )
+        return database
+
+
+def _resolve(schema: Schema, spec: RelationSpec) -> Relation:
+    if spec.kind == "reverse":
+        return _resolve_reverse(schema, spec)
+    target = schema.registry.get(spec.to, f"{schema.name}.{spec.name}")
+    inverse = spec.related_name or _declared_inverse(target, schema, spec.name)
+    if spec.kind == "many_to_many":
+        return _resolve_many_to_many(schema, spec, target, inverse)
+    near = schema.fields[spec.attribute or ""]
+    return Relation(spec.name, schema, target, near, target.key, False, spec.null, spec, inverse=inverse)
+
+
+def _declared_inverse(target: Schema, source: Schema, name: str) -> str | None:
+    wanted = f"{source.name}.{name}"
+    return next((s.name for s in target.relation_specs.values() if s.kind == "reverse" and s.to == wanted), None)
+
+
+def _resolve_reverse(schema: Schema, spec: RelationSpec) -> Relation:
+    model, _, name = spec.target_name.partition(".")
+    target = schema.registry.get(model, f"{schema.name}.{spec.name}")
+    forward = target.relation(name)
+    if forward is None or forward.spec.kind == "reverse":
+        keys = [n for n, s in target.relation_specs.items() if s.kind != "reverse"]
+        raise FieldError(
+            f"{schema.name}.{spec.name} reverses {spec.target_name!r}, which is no relation. "
+            f"Choose from: {', '.join(f'{target.name}.{n}' for n in keys) or '(none declared)'}."
+        )
+    if forward.target is not schema:
+        raise FieldError(f"{spec.target_name} refers to {forward.target.name}, not to {schema.name}.")
+    if forward.through is not None:
+        back, on = forward.through
+        through = (_reversed(on, schema), _forward(back))
+        return Relation(
+            spec.name, schema, target, schema.key, target.key, True, True, spec, through=through, inverse=name
+        )
+    many = forward.spec.kind != "one_to_one"
+    return Relation(spec.name, schema, target, forward.far, forward.near, many, True, spec, inverse=name)
+
+
+def _reversed(key: Relation, source: Schema) -> Relation:
+    """From the target of a foreign key to the rows that hold the key."""
+    return Relation(f"{key.source.name}.{key.name}", source, key.source, key.far, key.near, True, True, key.spec)
+
+
+def _forward(back: Relation) -> Relation:
+    """The foreign key that `_reversed` turned round."""
+    key = back.target.relation(back.spec.name)
+    assert key is not None
+    return key
+
+
+def _resolve_many_to_many(schema: Schema, spec: RelationSpec, target: Schema, inverse: str | None) -> Relation:
+    where = f"{schema.name}.{spec.name}"
+    through = schema.registry.get(spec.through or "", where)
+    names = spec.through_fields or (
+        _key_between(through, schema, where, 0),
+        _key_between(through, target, where, -1),
+    )
+    near, far = through.relation(names[0]), through.relation(names[1])
+    if near is None or far is None or near is far or near.target is not schema or far.target is not target:
+        raise FieldError(
+            f"{where} goes through {through.name}, which needs a foreign key to {schema.name} and another one to "
+            f"{target.name}. Name them with through_fields=(…, …)."
+        )
+    hops = (_reversed(near, schema), far)
+    return Relation(spec.name, schema, target, schema.key, target.key, True, True, spec, through=hops, inverse=inverse)
+
+
+def _key_between(through: Schema, target: Schema, where: str, position: int) -> str:
+    """The name of the foreign key of `through` to `target`; a self relation has two, told apart by position."""
+    keys = [
+        name
+        for name, spec in through.relation_specs.items()
+        if spec.kind in ("foreign_key", "one_to_one") and spec.target_name == target.name
+    ]
+    if not keys:
+        raise FieldError(f"{where} goes through {through.name}, which has no foreign key to {target.name}.")
+    return keys[position]
+
+
+class Registry:
+    """The models of one application by name, their metadata, and the database they live in.
+
+    Args:
+        database: where queries go; it can be given later: `registry.database = database`.
+    """
+
+    def __init__(self, database: Database | None = None) -> None:
+        self.database = database
+        self.schemas: dict[str, Schema] = {}
+        self._metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+        self._awaited: dict[str, list[tuple[str, RelationSpec]]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Registry of {len(self.schemas)} models: {', '.join(self.schemas) or 'none yet'}>"
+
+    def check_free(self, name: str, tablename: str) -> None:
+        """Raise `FieldError` when a model or table of that name is there already."""
+        for schema in self.schemas.values():
+            if name == schema.name:
+                raise FieldError(
+                    f"The registry has a model {name!r} already, in {schema.model.__module__}. "
+                    "Names are unique in a registry: choose another, or use another Registry."
+                )
+            if tablename == schema.tablename:
+                raise FieldError(f"{schema.name} has the table {tablename!r} already. Set Meta.tablename.")
+
+    def add(self, schema: Schema) -> None:
+        """Add a declared model and give reverse relations named with `related_name` to their targets."""
+        self.schemas[schema.name] = schema
+        for spec in schema.relation_specs.values():
+            if spec.related_name is not None:
+                back = RelationSpec(spec.related_name, "reverse", f"{schema.name}.{spec.name}")
+                self._awaited.setdefault(spec.target_name, []).append((schema.name, back))
+        for target in (schema.name, *[spec.target_name for spec in schema.relation_specs.values()]):
+            if target in self.schemas:
+                for source, back in self._awaited.pop(target, ()):
+                    self._give_back(self.schemas[target], source, back)
+
+    def _give_back(self, target: Schema, source: str, back: RelationSpec) -> None:
+        if back.name in target.fields or back.name in target.relation_specs:
+            raise FieldError(
+                f"{back.to} has related_name={back.name!r}, but {target.name} has a field of that name already. "
+                f"Choose another related_name in {source}."
+            )
+        target.relation_specs[back.name] = back
+
+    def get(self, name: str | Schema, where: str = "") -> Schema:
+        """The model of that name. Raises `FieldError`, naming `where` it is wanted, when there is none."""
+        if isinstance(name, Schema):
+            return name
+        try:
+            return self.schemas[name]
+        except KeyError:
+            subject = f"{where} refers to {name!r}, a model" if where else f"{name!r} is a model"
+            raise FieldError(
+                f"{subject} that no module declared in this registry. Import its module first, or choose from: "
+                f"{', '.join(self.schemas) or '(none yet)'}."
+            ) from None
+
+    @property
+    def metadata(self) -> sa.MetaData:
+        """SQLAlchemy's metadata with the tables of all models. Raises `FieldError` for a target that is missing."""
+        for schema in self.schemas.values():
+            _ = schema.table
+            for name in schema.relation_specs:
+                schema.relation(name)
+        return self._metadata
+
+    async def create_all(self, *, database: Database | None = None) -> None:
+        """Create the tables of all models that are not there yet, with their indexes."""
+        await ddl.create_all(self.metadata, self._target(database))
+
+    async def drop_all(self, *, database: Database | None = None) -> None:
+        """Drop the tables of all models that are there."""
+        await ddl.drop_all(self.metadata, self._target(database))
+
+    def _target(self, database: Database | None) -> Database:
+        target = database or self.database
+        if target is None:
+            raise InterfaceError("The registry has no database. Give it one: registry.database = database.")
+        return target
+
+    def build_table(self, schema: Schema) -> sa.Table:
+        """The table of a schema, made in this registry's metadata."""
+        items: list[Any] = [_column(schema, spec) for spec in schema.fields.values()]
+        items += [
+            sa.UniqueConstraint(*[_named_column(schema, f) for f in c.fields], name=c.name)
+            for c in schema.options.constraints
+        ]
+        items += [sa.Index(i.name, *[_named_column(schema, f) for f in i.fields]) for i in schema.options.indexes]
+        return sa.Table(
+            schema.tablename, self._metadata, *items, schema=schema.options.schema, sqlite_autoincrement=True
+        )
+
+
+def _named_column(schema: Schema, name: str) -> str:
+    spec = schema.field(name)
+    if spec is None:
+        raise schema.unknown(name)
+    return spec.column
+
+
+def _column(schema: Schema, spec: FieldSpec) -> sa.Column[Any]:
+    keys: list[Any] = []
+    if spec.relation is not None:
+        relation = schema.relation(spec.relation)
+        assert relation is not None
+        target = relation.target
+        name = f"{target.options.schema}.{target.tablename}" if target.options.schema else target.tablename
+        keys.append(sa.ForeignKey(f"{name}.{relation.far.column}", ondelete=relation.spec.on_delete))
+    return sa.Column(
+        spec.column,
+        schema.value_spec(spec).type,
+        *keys,
+        key=spec.name,
+        primary_key=spec.primary_key,
+        nullable=spec.null,
+        unique=spec.unique or None,
+        index=spec.index or None,
+        server_default=spec.server_default,
+        autoincrement=spec.generated if spec.primary_key else "auto",
+        comment=spec.comment,
+    )

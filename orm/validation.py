@@ -1,0 +1,156 @@
+"""Values are checked before they are sent: one compiled validator for each schema, one for each kind of operand.
+
+The checks run in pydantic-core, in strict mode: a value has the field's type already, nothing is guessed from text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final, cast
+
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
+from pydantic_core import ValidationError as CoreError
+
+from orm.exceptions import ValidationError
+from orm.schema import CACHE_SIZE, FieldSpec, Schema
+
+Checker = Callable[[Any], Any]
+"""Gives the value as it is to be sent, or raises `ValidationError`."""
+
+_BY_KIND: Final[Mapping[str, CoreSchema]] = {
+    "integer": core_schema.int_schema(strict=True, ge=-(2**31), le=2**31 - 1),
+    "date": core_schema.date_schema(strict=True),
+    "time": core_schema.time_schema(strict=True, tz_constraint="naive"),
+    "json_value": core_schema.json_or_python_schema(
+        core_schema.any_schema(), core_schema.no_info_plain_validator_function(lambda value: json_value(value))
+    ),
+}
+"""What a transformed value is compared with."""
+
+
+def json_value(value: Any) -> Any:
+    """The value, if JSON has it. Raises `ValueError` for anything else: NaN, bytes, keys that are no text, …"""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("a text with a NUL character cannot be in a database")
+        value.encode()
+        return value
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise ValueError("JSON has no NaN and no infinity")
+        return value
+    if isinstance(value, dict):
+        for key, item in cast("dict[Any, Any]", value).items():
+            if not isinstance(key, str):
+                raise ValueError(f"the keys of a JSON object are texts, not {key!r}")
+            json_value(key)
+            json_value(item)
+        return cast("dict[str, Any]", value)
+    if isinstance(value, (list, tuple)):
+        for item in cast("list[Any]", value):
+            json_value(item)
+        return cast("list[Any]", value)
+    raise ValueError(f"JSON has no {type(value).__name__}")
+
+
+@lru_cache(CACHE_SIZE)
+def operand_checker(name: str, spec: FieldSpec, kind: str, *, bounded: bool) -> Checker:
+    """Checks what a column is compared with.
+
+    Args:
+        name: the words of the lookup, for the message.
+        spec: what the values of the column are.
+        kind: the kind of what is compared: the field's, or that of a transform.
+        bounded: whether the longest text counts: a longer one can equal none in the column.
+    """
+    core = spec.operand if kind == spec.kind else _BY_KIND[kind]
+    length = spec.limits.get("max_length") if bounded and kind == "text" else None
+    validate = SchemaValidator(core).validate_python
+
+    def check(value: Any) -> Any:
+        try:
+            checked = validate(value)
+        except CoreError as error:
+            raise ValidationError(f"{name}: {_first(error)}", _problems(error, name)) from None
+        if length is not None and len(checked) > length:
+            raise ValidationError(f"{name} has at most {length} characters, and {value[:40]!r}… has {len(value)}.")
+        return checked
+
+    return check
+
+
+class Validator:
+    """Checks the values of rows of one schema."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self._whole = SchemaValidator(_row_schema(schema, partial=False))
+        self._partial = SchemaValidator(_row_schema(schema, partial=True))
+
+    def whole(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Check a row to be inserted. Raises `ValidationError` with every problem, missing values among them."""
+        try:
+            return self._whole.validate_python(values)
+        except CoreError as error:
+            raise self._error(error) from None
+
+    def partial(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Check some values of a row. Raises `ValidationError` with every problem."""
+        try:
+            return self._partial.validate_python(values)
+        except CoreError as error:
+            raise self._error(error) from None
+
+    def _error(self, error: CoreError) -> ValidationError:
+        problems = _problems(error)
+        for problem in problems:
+            name, *rest = problem["loc"]
+            problem["loc"] = (self.schema.fields[name].label, *rest)
+        text = "; ".join(_describe(problem) for problem in problems)
+        return ValidationError(f"{self.schema.name} is not valid. {text}.", problems)
+
+
+def validator(schema: Schema) -> Validator:
+    """The validator of a schema, compiled on first use."""
+    found = schema.derived.get("validator")
+    if found is None:
+        found = schema.derived["validator"] = Validator(schema)
+    return cast("Validator", found)
+
+
+def _row_schema(schema: Schema, *, partial: bool) -> CoreSchema:
+    fields: dict[str, core_schema.TypedDictField] = {}
+    for name, spec in schema.fields.items():
+        core = schema.value_spec(spec).core
+        if spec.null or (spec.generated and not partial):
+            core = core_schema.nullable_schema(core)
+        fields[name] = core_schema.typed_dict_field(core, required=spec.required and not partial)
+    return core_schema.typed_dict_schema(fields, extra_behavior="forbid")
+
+
+def _problems(error: CoreError, name: str | None = None) -> list[dict[str, Any]]:
+    problems = [dict(problem) for problem in error.errors(include_url=False, include_context=False)]
+    for problem in problems:
+        if name is not None:
+            problem["loc"] = (name, *problem["loc"])
+    return problems
+
+
+def _first(error: CoreError) -> str:
+    problem = error.errors(include_url=False, include_context=False)[0]
+    return f"{problem['msg']}, not {_short(problem['input'])}."
+
+
+def _describe(problem: dict[str, Any]) -> str:
+    where = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "missing":
+        return f"{where}: a value is required"
+    return f"{where}: {problem['msg']}, not {_short(problem['input'])}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
