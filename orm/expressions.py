@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable, Hashable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ from sqlalchemy.types import TypeEngine
 from orm import types
 from orm.exceptions import FieldError
 from orm.operators import Operator, Transform
-from orm.query import Counter, Node, Path, Query
+from orm.query import Counter, Node, Path, PlacedQuery, Query
 from orm.schema import FieldSpec, Schema
 from orm.validation import Checker, operand_checker
 
@@ -205,6 +205,8 @@ class InQuery(Condition):
     """`in` with a query set as the operand: a subquery."""
 
     __slots__ = ("lookup", "placed", "query")
+
+    placed: PlacedQuery
 
     def __init__(self, lookup: Lookup, query: Query) -> None:
         super().__init__()
@@ -479,7 +481,7 @@ class Clause(Condition, Expression):  # pyright: ignore[reportIncompatibleMethod
 
     def shape(self, values: list[Any], engine: str) -> Hashable:
         values.extend([bind.effective_value for bind in self.bound])
-        return ("clause", self.key, tuple([len(bind.effective_value) for bind in self.bound if bind.expanding]))
+        return ("clause", self.key, tuple([len(bind.effective_value or ()) for bind in self.bound if bind.expanding]))
 
     def count(self, engine: str) -> int:
         return len(self.bound)
@@ -491,7 +493,7 @@ class Clause(Condition, Expression):  # pyright: ignore[reportIncompatibleMethod
         def replace(element: Any, **_: Any) -> Any:
             return replaced.get(element) if isinstance(element, sa.BindParameter) else None
 
-        return visitors.replacement_traverse(self.element, {}, replace)
+        return cast("sa.ColumnElement[Any]", visitors.replacement_traverse(self.element, {}, replace))
 
 
 class Ordering(Node):

@@ -186,13 +186,13 @@ def _integer(name: str, type: TypeEngine[Any], bits: int, options: Mapping[str, 
     return Field[Any]("integer", type, core, given, operand=storage)
 
 
-def _generated(name: str, type: TypeEngine[Any], bits: int, options: dict[str, Any]) -> Any:
+def _generated(name: str, type: TypeEngine[Any], bits: int, options: dict[str, Any]) -> Field[int]:
     if options.pop("init", False) is not False:
         raise FieldError(f"{name}: init is for type checkers and is always False: the database makes the value.")
     given = checked(name, options)
     high = 2 ** (bits - 1) - 1
     core = core_schema.int_schema(strict=True, ge=-high - 1, le=high)
-    return Field[Any]("integer", type, core, {**given, "primary_key": True}, generated=True)
+    return Field[int]("integer", type, core, {**given, "primary_key": True}, generated=True)
 
 
 class AutoOptions(TypedDict, total=False):
@@ -368,7 +368,7 @@ def _text(name: str, options: Mapping[str, Any], pattern: str | None = None, *, 
     for wanted in (pattern, given.get("pattern")):
         if wanted is not None:
             core = core_schema.chain_schema([core, core_schema.str_schema(pattern=wanted)])
-    return Field[Any]("text", types.String(length) if limited else types.Text(), core, given, operand=_PLAIN_TEXT)
+    return Field[Any]("text", types.String(int(length or 0)) if limited else types.Text(), core, given, operand=_PLAIN_TEXT)
 
 
 @overload

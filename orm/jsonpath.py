@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -97,7 +97,7 @@ def _compare_sqlite(
     if variant == "document":
         return value == sa.func.json(operand)
     kinds = {"boolean": ("true", "false"), "number": ("integer", "real"), "string": ("text",)}[variant]
-    names = [sa.literal_column(f"'{name}'") for name in kinds]
+    names: list[Element] = [sa.literal_column(f"'{name}'") for name in kinds]
     return sa.and_(kind.in_(names), operator.build("sqlite", value, (operand,)))
 
 
@@ -111,12 +111,14 @@ def _compare_mysql(
     if variant == "document":
         if getattr(dialect, "is_mariadb", False):
             return sa.func.json_equals(found, operand)
-        return found == sa.func.cast(operand.op("AS")(sa.literal_column("JSON")))
+        return cast("Element", found == sa.cast(operand, sa.JSON()))
     unquoted = sa.func.json_unquote(found, type_=types.Text())
     if variant == "boolean":
         return sa.and_(kind == sa.literal_column("'BOOLEAN'"), (unquoted == sa.literal_column("'true'")) == operand)
     if variant == "number":
-        names = [sa.literal_column(f"'{name}'") for name in ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")]
+        names: list[Element] = [
+            sa.literal_column(f"'{name}'") for name in ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
+        ]
         return sa.and_(kind.in_(names), operator.build("mysql", found + sa.literal_column("0"), (operand,)))
     exact = sa.collate(unquoted, "utf8mb4_bin")
     return sa.and_(kind == sa.literal_column("'STRING'"), operator.build("mysql", exact, (operand,)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -383,7 +383,7 @@ def ordering(schema: Schema, term: Any) -> Ordering:
         descending = term.startswith("-")
         return _checked(Ordering(reference(schema, term[1:] if descending else term), descending=descending))
     if isinstance(term, Ordering):
-        return _checked(resolve(schema, term))
+        return _checked(cast("Ordering", resolve(schema, term)))
     if isinstance(term, Expression):
         return _checked(Ordering(resolve(schema, term)))
     if isinstance(term, sa.ColumnElement):
@@ -391,7 +391,7 @@ def ordering(schema: Schema, term: Any) -> Ordering:
     raise FieldError(f"{term!r} cannot be ordered by. Give a name, '-name', a column, or an expression.")
 
 
-def _checked(term: Any) -> Ordering:
+def _checked(term: Ordering) -> Ordering:
     refuse_many(term, "order by")
     return term
 

@@ -65,11 +65,12 @@ class ClassAttribute:
             return self
         schema: Schema | None = cls.__dict__.get("__schema__")
         if schema is not None:
-            found = schema.derived.get(self)
+            key = f"class attribute {self.name}"
+            found = schema.derived.get(key)
             if found is None:
                 found = attribute(schema, (), schema, self.name)
                 if found is not None:
-                    schema.derived[cast("Any", self)] = found
+                    schema.derived[key] = found
             if found is not None:
                 return found
         for base in cls.__mro__:
@@ -164,7 +165,7 @@ def _options(name: str, bases: tuple[type, ...], meta: Any) -> Options:
         items = given.get(option, ())
         if isinstance(items, str) or not isinstance(items, Iterable):
             raise FieldError(f"{name}.Meta.{option} is a list, not {items!r}.")
-        given[option] = tuple(cast("Iterable[Any]", items))
+        given[option] = tuple(items)  # pyright: ignore[reportUnknownArgumentType]
         for item in given[option]:
             if not isinstance(item, kind):
                 raise FieldError(f"{name}.Meta.{option} has orm.{kind.__name__} objects, not {item!r}.")

@@ -218,7 +218,7 @@ def _local(engine: str, column: Element, kind: str) -> Element:
 
 
 def _strftime(form: str, column: Element, *modifiers: str) -> Element:
-    literals = [sa.literal_column(f"'{modifier}'") for modifier in modifiers]
+    literals: list[Element] = [sa.literal_column(f"'{modifier}'") for modifier in modifiers]
     text = sa.func.strftime(sa.literal_column(f"'{form}'"), column, *literals)
     return sa.cast(text, sa.Integer)
 
@@ -262,7 +262,8 @@ def _time(engine: str, column: Element, kind: str) -> Element:
     return sa.func.substr(column, sa.literal_column("12"), type_=types.Time())
 
 
-_ONE, _SEVEN = sa.literal_column("1"), sa.literal_column("7")
+_ONE: Element = sa.literal_column("1")
+_SEVEN: Element = sa.literal_column("7")
 
 TRANSFORMS: Final[Mapping[str, Transform]] = {
     entry.name: entry

@@ -158,9 +158,9 @@ class Query:
 
     def place(self, counter: Counter) -> PlacedQuery:
         """The query with every node knowing where its values are, in the order of `shape`."""
-        columns = None if self.columns is None else tuple([node.place(counter) for node in self.columns])
-        where = tuple([node.place(counter) for node in self.where])
-        order = None if self.order is None else tuple([node.place(counter) for node in self.order])
+        columns = None if self.columns is None else _placed(self.columns, counter)
+        where = _placed(self.where, counter)
+        order = None if self.order is None else _placed(self.order, counter)
         placed = PlacedQuery(self.replace(columns=columns, where=where, order=order))
         for name in ("limit", "offset"):
             if getattr(self, name) is not None:
@@ -172,6 +172,10 @@ class Query:
     def sliced(self) -> bool:
         """Whether it has a limit or an offset."""
         return self.limit is not None or self.offset is not None
+
+
+def _placed(nodes: tuple[Node, ...], counter: Counter) -> tuple[Node, ...]:
+    return tuple([node.place(counter) for node in nodes])
 
 
 class PlacedQuery:

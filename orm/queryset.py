@@ -408,7 +408,9 @@ class StatementSet(Generic[M]):
 
         def make(row: Any) -> M:
             values = [v if c is None else c(v) for v, c in zip(row, converters, strict=True)]
-            return persistence.from_values(schema, dict(zip(attributes, values, strict=True)), self._database)
+            return cast(
+                "M", persistence.from_values(schema, dict(zip(attributes, values, strict=True)), self._database)
+            )
 
         return make
 
@@ -417,7 +419,7 @@ class Objects:
     """The default manager: `Album.objects` is a query set of all albums. It is not reachable from instances."""
 
     def __get__(self, instance: None, owner: type[M]) -> QuerySet[M]:
-        return manager_of(instance, owner, QuerySet)
+        return cast("QuerySet[M]", manager_of(instance, owner, QuerySet))
 
 
 class Manager(Objects, Generic[Q_co]):
@@ -428,7 +430,7 @@ class Manager(Objects, Generic[Q_co]):
 
     if TYPE_CHECKING:
 
-        def __get__(self, instance: None, owner: type[Any]) -> Q_co: ...  # type: ignore[override]
+        def __get__(self, instance: None, owner: type[Any]) -> Q_co: ...
 
     else:
 

@@ -36,9 +36,13 @@ class String(TypeDecorator[str]):
     impl = sa.String
     cache_ok = True
 
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "mysql":
-            return mysql.VARCHAR(self.impl_instance.length, collation=_MYSQL_COLLATION)
+            return mysql.VARCHAR(self.length, collation=_MYSQL_COLLATION)
         return self.impl_instance
 
 
@@ -181,10 +185,11 @@ class Enum(TypeDecorator[enum.Enum]):
         values = [member.value for member in members]
         self.members = members
         self.numbers = all(isinstance(value, int) for value in values)
-        super().__init__(max((len(str(value)) for value in values), default=1))
+        self.length = max((len(str(value)) for value in values), default=1)
+        super().__init__(self.length)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        kept: TypeEngine[Any] = sa.BigInteger() if self.numbers else String(self.impl_instance.length)
+        kept: TypeEngine[Any] = sa.BigInteger() if self.numbers else String(self.length)
         return kept.dialect_impl(dialect)
 
     def process_bind_param(self, value: enum.Enum | None, dialect: Dialect) -> Any:

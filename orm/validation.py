@@ -43,7 +43,7 @@ def json_value(value: Any) -> Any:
             raise ValueError("JSON has no NaN and no infinity")
         return value
     if isinstance(value, dict):
-        for key, item in cast("dict[Any, Any]", value).items():
+        for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]
             if not isinstance(key, str):
                 raise ValueError(f"the keys of a JSON object are texts, not {key!r}")
             json_value(key)
@@ -93,22 +93,22 @@ class Validator:
     def whole(self, values: dict[str, Any]) -> dict[str, Any]:
         """Check a row to be inserted. Raises `ValidationError` with every problem, missing values among them."""
         try:
-            return self._whole.validate_python(values)
+            return cast("dict[str, Any]", self._whole.validate_python(values))
         except CoreError as error:
             raise self._error(error) from None
 
     def partial(self, values: dict[str, Any]) -> dict[str, Any]:
         """Check some values of a row. Raises `ValidationError` with every problem."""
         try:
-            return self._partial.validate_python(values)
+            return cast("dict[str, Any]", self._partial.validate_python(values))
         except CoreError as error:
             raise self._error(error) from None
 
     def _error(self, error: CoreError) -> ValidationError:
         problems = _problems(error)
         for problem in problems:
-            name, *rest = problem["loc"]
-            problem["loc"] = (self.schema.fields[name].label, *rest)
+            where: tuple[Any, ...] = problem["loc"]
+            problem["loc"] = (self.schema.fields[where[0]].label, *where[1:])
         text = "; ".join(_describe(problem) for problem in problems)
         return ValidationError(f"{self.schema.name} is not valid. {text}.", problems)
 
@@ -132,7 +132,9 @@ def _row_schema(schema: Schema, *, partial: bool) -> CoreSchema:
 
 
 def _problems(error: CoreError, name: str | None = None) -> list[dict[str, Any]]:
-    problems = [dict(problem) for problem in error.errors(include_url=False, include_context=False)]
+    problems: list[dict[str, Any]] = [
+        dict(problem) for problem in error.errors(include_url=False, include_context=False)
+    ]
     for problem in problems:
         if name is not None:
             problem["loc"] = (name, *problem["loc"])

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Dialect
 from orm import types
 from orm.database import Database, Outcome
 from orm.exceptions import IntegrityError, NotNullViolation, StaleInstance
+from orm.plans import Plan
 from orm.schema import FieldSpec, Schema
 
 Values = Mapping[str, Any]
@@ -429,8 +430,9 @@ def _union(writer: _Writer, names: Sequence[str], count: int) -> str:
 
 
 async def run(
-    database: Database, schema: Schema, plan: WritePlan, arguments: Sequence[Any], sql: str | None = None
+    database: Database, schema: Schema, plan: WritePlan | Plan, arguments: Sequence[Any], sql: str | None = None
 ) -> Outcome:
+    """Run a statement that writes; a violated constraint is explained in the terms of the model."""
     try:
         return await database.run(sql or plan.sql, arguments, info=plan)
     except IntegrityError as error:
@@ -456,6 +458,6 @@ def explain(error: IntegrityError, schema: Schema) -> None:
 
 def _constraint_columns(schema: Schema, name: str) -> list[str]:
     for item in (*schema.table.constraints, *schema.table.indexes):
-        if item.name == name:
+        if getattr(item, "name", None) == name:
             return [column.name for column in getattr(item, "columns", ())]
     return []
