@@ -226,8 +226,7 @@ def _connect_arguments(address: DatabaseURL, settings: Options) -> dict[str, Any
         return arguments
     if address.socket:
         arguments["unix_socket"] = address.socket
-    # Notes would be logged by asyncmy: that MySQL has no name for a primary key, for one.
-    session = "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', sql_notes = 0"
+    session = "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
     return arguments | {"connect_timeout": settings.connect_timeout, "charset": "utf8mb4", "init_command": session}
 
 
