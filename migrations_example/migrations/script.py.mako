@@ -1,6 +1,6 @@
 """${message}
 
-Revision ${up_revision}, after ${down_revision | comma,n}, of ${create_date.date()}.
+Revision ${up_revision} of ${create_date.date()}, after ${down_revision or "nothing"}.
 """
 
 from __future__ import annotations

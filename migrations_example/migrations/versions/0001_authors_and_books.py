@@ -1,6 +1,6 @@
 """Authors and books.
 
-Revision 0001, the first.
+Revision 0001, after nothing.
 """
 
 from __future__ import annotations
