@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.dialects.mysql.aiomysql import MySQLDialect_aiomysql
 
-from orm.database.interfaces import Source
+from orm.database.interfaces import Connection, Source
 from orm.database.mysql_aiomysql import AiomysqlConnection
 from orm.database.mysql_asyncmy import AsyncmyConnection
 from orm.database.mysql_connection import CAPABILITIES, MySQLConnection
@@ -117,6 +117,13 @@ class MySQLSource(Source):
         if self.is_mariadb is None:
             self._learn(connection)
         return connection
+
+    async def release(self, connection: Connection) -> None:
+        """End a session; one with a statement in flight is killed: a closed socket alone does not stop the server."""
+        if connection.busy:
+            await connection.interrupt()
+        else:
+            await connection.close()
 
     async def _open(self) -> AiomysqlConnection | AsyncmyConnection:
         # Both drivers encode passwords as Latin-1; these are the characters that become the password's UTF-8 so.

@@ -27,6 +27,7 @@ CAPABILITIES = Capabilities(
     transactional_ddl=False,
     max_parameters=None,  # values are written into the statement
     max_statement_bytes=1 << 20,  # until a server has told its max_allowed_packet
+    interleaving=False,  # a second statement would discard the rest of a stream
 )
 
 IN_TRANSACTION = 1
@@ -299,8 +300,9 @@ class MySQLConnection(Connection):
     async def interrupt(self) -> bool:
         """Close the socket, which the drivers have out of step anyway, and kill the session on the server."""
         self.abort()
-        if self._kill is not None:
-            await self._kill(self.session_id)
+        kill, self._kill = self._kill, None  # once is enough
+        if kill is not None:
+            await kill(self.session_id)
         return False
 
     async def reset(self) -> bool:
