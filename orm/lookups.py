@@ -70,15 +70,28 @@ def resolve_condition(schema: Schema, given: Any) -> Condition:
     if isinstance(given, Tree):
         parts = [resolve_condition(schema, part) for part in given.parts]
         return negate(parts[0]) if given.operator == "not" else simplify(given.operator, parts)
+    if isinstance(given, sa.ColumnElement):
+        given = Clause(given)
+    if isinstance(given, Clause):
+        return _checked_clause(schema, given)
     if isinstance(given, Condition):
         _check_root(schema, given)
         return given
-    if isinstance(given, sa.ColumnElement):
-        return Clause(given)
     raise FieldError(
         f"{given!r} is no condition. Give words (name=…), Q(…), columns of the model ({schema.name}.… == …) "
         "or an expression of SQLAlchemy Core."
     )
+
+
+def _checked_clause(schema: Schema, clause: Clause) -> Clause:
+    """Refuse an expression of Core that would put another table beside the query's: a cartesian product."""
+    for source in clause.element._from_objects:
+        if source is not schema.table:
+            raise FieldError(
+                f"<{clause.element}> is about {source}, but the query is about {schema.tablename}. "
+                "Put the other table into a subquery: column.in_(select(…)), or exists()."
+            )
+    return clause
 
 
 def _check_root(schema: Schema, node: Node) -> None:
@@ -98,7 +111,7 @@ def resolve(schema: Schema, node: Node) -> Node:
     """An expression with the words in it resolved against a schema."""
     if isinstance(node, F):
         return reference(schema, node.name)
-    if isinstance(node, Condition) and not isinstance(node, Clause):
+    if isinstance(node, Condition):
         return resolve_condition(schema, node)
     if isinstance(node, Reference):
         _check_root(schema, node)
@@ -351,7 +364,7 @@ def _compare_expression(lookup: Lookup, value: Any) -> Condition:
         return _in_query(lookup, value.query)
     if not lookup.operator.expressions:
         raise FieldError(f"{lookup.name} takes a value, not the expression {value!r}.")
-    node = Clause(value) if isinstance(value, sa.ColumnElement) else resolve(schema, value)
+    node = resolve(schema, Clause(value) if isinstance(value, sa.ColumnElement) else value)
     return Compared(lookup, node)
 
 
@@ -387,7 +400,7 @@ def ordering(schema: Schema, term: Any) -> Ordering:
     if isinstance(term, Expression):
         return _checked(Ordering(resolve(schema, term)))
     if isinstance(term, sa.ColumnElement):
-        return Ordering(Clause(term))
+        return Ordering(_checked_clause(schema, Clause(term)))
     raise FieldError(f"{term!r} cannot be ordered by. Give a name, '-name', a column, or an expression.")
 
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from orm.database import Database
 from tests.databases import BACKENDS, DEFAULTS, REQUIRED, Scratch, server_url
+from tests.music import models
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +81,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     missing = [engine for engine in DEFAULTS if server_url(engine) is None]
     if missing:
         terminalreporter.write_line(f"Skipped for want of a server: {', '.join(missing)} (see CONTRIBUTING.md)")
+
+
+@pytest_asyncio.fixture
+async def music(database: Database) -> AsyncIterator[Database]:
+    """The database with the tables of `tests.music`, empty; its registry is connected to it."""
+    models.database = database
+    await models.create_all()
+    yield database
+    await models.drop_all()
+    models.database = None
