@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
 import sqlalchemy as sa
 
@@ -37,7 +37,7 @@ class QuerySet(Rows[M]):
 
     # ------------------------------------------------------------ relations and columns
 
-    def select_related(self, *paths: type[Instance] | str) -> QuerySet[M]:
+    def select_related(self, *paths: type[Instance] | str) -> Self:
         """Read to-one relations in the same statement; `"a__b"` reads `a`, too."""
         selection = self.query.selection
         found = [*selection.related]
@@ -45,7 +45,7 @@ class QuerySet(Rows[M]):
             found.append(_to_one_path(self._schema, relation_words(self._schema, path)))
         return self._selecting(related=tuple(dict.fromkeys(found)))
 
-    def prefetch_related(self, *wanted: type[Instance] | str | Prefetch) -> QuerySet[M]:
+    def prefetch_related(self, *wanted: type[Instance] | str | Prefetch) -> Self:
         """Read relations of any kind in one more statement for each level."""
         added: list[Prefetch] = []
         for item in wanted:
@@ -56,11 +56,11 @@ class QuerySet(Rows[M]):
         new.prefetches = (*self.prefetches, *added)
         return new
 
-    def only(self, *names: str | Column[Any]) -> QuerySet[M]:
+    def only(self, *names: str | Column[Any]) -> Self:
         """Read these columns only, and the key; reading another one raises `NotLoaded`."""
         return self._selecting(only=_column_words(self._schema, names), deferred=frozenset())
 
-    def defer(self, *names: str | Column[Any]) -> QuerySet[M]:
+    def defer(self, *names: str | Column[Any]) -> Self:
         """Read all columns but these; reading one of them raises `NotLoaded`."""
         words = _column_words(self._schema, names)
         selection = self.query.selection
@@ -105,7 +105,7 @@ class QuerySet(Rows[M]):
         selection = type(EVERYTHING)(form=form, names=tuple(words), distinct=from_here.distinct, lock=from_here.lock)
         return Rows[Any](self.query.replace(columns=tuple(nodes), selection=selection), self._database)
 
-    def search(self, term: str) -> QuerySet[M]:
+    def search(self, term: str) -> Self:
         """Only the rows that have the term, but for case, in one of the model's text columns."""
         texts = [spec for spec in self._schema.fields.values() if spec.kind == "text"]
         if not texts:
@@ -265,7 +265,7 @@ class QuerySet(Rows[M]):
         return found, False
 
     @classmethod
-    def as_manager(cls) -> Manager[Any]:
+    def as_manager(cls) -> Manager[Self]:
         """What a model's `objects` is set to, to have query sets of this class."""
         return Manager(cls)
 
