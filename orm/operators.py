@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
@@ -204,7 +204,7 @@ class Transform:
     kinds: frozenset[str]
     build: Callable[[str, Element, str], Element]
     kind: str = "integer"
-    type: TypeEngine[Any] = sa.Integer()
+    type: TypeEngine[Any] = field(default_factory=sa.Integer)
 
     def __repr__(self) -> str:
         return self.name

@@ -206,8 +206,7 @@ class IPAddress(TypeDecorator[Any]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        kept = postgresql.INET() if dialect.name == "postgresql" else sa.String(39)
-        return kept
+        return postgresql.INET() if dialect.name == "postgresql" else sa.String(39)
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         return value if value is None or dialect.name == "postgresql" else str(value)

@@ -475,7 +475,7 @@ async def test_13_what_sqlite_cannot_hold_is_refused_in_the_declaration(sqlite_u
 
 
 @pytest.mark.parametrize(
-    "name", ["id; drop table album", 'id"', "title__x", "_id", "artist__", "__class__", "pk__pk", "title\0", "ｔitle"]
+    "name", ["id; drop table album", 'id"', "title__x", "_id", "artist__", "__class__", "pk__pk", "title\0", "\uff54itle"]
 )
 async def test_14_names_are_resolved_against_the_schema(name: str) -> None:
     for use in (
