@@ -98,6 +98,7 @@ class PostgreSQLConnection(Connection):
         transport, self._raw._transport = self._raw._transport, None
         shut(transport)
         self._raw._protocol, self._raw._aborted = None, True  # or it would complain when it is collected
+        self._is_connected = self._is_in_transaction = _no
 
     async def close(self) -> None:
         """Say goodbye to the server and close; a server that does not answer in a second is left alone."""
@@ -372,6 +373,10 @@ class PostgreSQLSource(Source):
             raise unreachable(url, "PostgreSQL", error, _cure(error)) from error
         keep_alive(raw._transport)
         return PostgreSQLConnection(raw, pgbouncer=options.pgbouncer)
+
+
+def _no() -> bool:
+    return False
 
 
 def _names(statement: Any) -> tuple[str, ...]:
