@@ -4,18 +4,50 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
-from orm.expressions import Condition, Reference
+import sqlalchemy as sa
+
+from orm.expressions import Condition, Expression, Reference
 from orm.lookups import available, checked_lookup, compare, intern, negate
 from orm.operators import OPERATORS, TRANSFORMS
-from orm.query import Path
+from orm.query import Path, QueryHolder
 from orm.schema import FieldSpec, Schema
 
 T = TypeVar("T")
+Operand: TypeAlias = T | Expression[T | None] | sa.ColumnElement[Any]
+"""What a column of `T` is compared with."""
 
 
-class Column(Reference, Generic[T]):
+if TYPE_CHECKING:  # parts of dates and times are attributes of their columns only
+
+    class _PartOfMoment(Generic[T]):
+        @overload
+        def __get__(self, column: Column[datetime.datetime], owner: type[Any]) -> Column[T]: ...
+        @overload
+        def __get__(self, column: Column[datetime.datetime | None], owner: type[Any]) -> Column[T | None]: ...
+        def __get__(self, column: Any, owner: type[Any]) -> Any: ...
+
+    class _PartOfDay(_PartOfMoment[T]):
+        @overload
+        def __get__(self, column: Column[datetime.datetime] | Column[datetime.date], owner: type[Any]) -> Column[T]: ...
+        @overload
+        def __get__(
+            self, column: Column[datetime.datetime | None] | Column[datetime.date | None], owner: type[Any]
+        ) -> Column[T | None]: ...
+        def __get__(self, column: Any, owner: type[Any]) -> Any: ...
+
+    class _PartOfClock(_PartOfMoment[T]):
+        @overload
+        def __get__(self, column: Column[datetime.datetime] | Column[datetime.time], owner: type[Any]) -> Column[T]: ...
+        @overload
+        def __get__(
+            self, column: Column[datetime.datetime | None] | Column[datetime.time | None], owner: type[Any]
+        ) -> Column[T | None]: ...
+        def __get__(self, column: Any, owner: type[Any]) -> Any: ...
+
+
+class Column(Reference[T]):
     """A field seen from a query: `Album.title == "Powerage"`, `Album.title.icontains("age")`.
 
     Comparisons give conditions. `!=` is true for NULL, too, as `exclude()` is.
@@ -28,29 +60,29 @@ class Column(Reference, Generic[T]):
         target = intern(self.schema, self.path, self.spec, self.transform, self.keys)
         return compare(checked_lookup(target, OPERATORS[operator]), value)
 
-    def __eq__(self, other: T | Column[T]) -> Condition:  # type: ignore[override]
+    def __eq__(self, other: Operand[T]) -> Condition:  # type: ignore[override]
         return self._compare("exact", other)
 
-    def __ne__(self, other: T | Column[T]) -> Condition:  # type: ignore[override]
+    def __ne__(self, other: Operand[T]) -> Condition:  # type: ignore[override]
         return negate(self._compare("exact", other))
 
-    def __lt__(self, other: T | Column[T]) -> Condition:
+    def __lt__(self, other: Operand[T]) -> Condition:
         return self._compare("lt", other)
 
-    def __le__(self, other: T | Column[T]) -> Condition:
+    def __le__(self, other: Operand[T]) -> Condition:
         return self._compare("lte", other)
 
-    def __gt__(self, other: T | Column[T]) -> Condition:
+    def __gt__(self, other: Operand[T]) -> Condition:
         return self._compare("gt", other)
 
-    def __ge__(self, other: T | Column[T]) -> Condition:
+    def __ge__(self, other: Operand[T]) -> Condition:
         return self._compare("gte", other)
 
     def is_null(self, truth: bool = True) -> Condition:
         """It is NULL; with `False`, it is not."""
         return self._compare("isnull", truth)
 
-    def is_in(self, values: Iterable[T]) -> Condition:
+    def is_in(self, values: Iterable[T] | QueryHolder) -> Condition:
         """It is one of the values; or, given a query set of one column, one of its rows."""
         return self._compare("in", values)
 
@@ -105,19 +137,19 @@ class Column(Reference, Generic[T]):
         return Column(self.schema, self.path, self.spec, None, (*self.keys, key))
 
     if TYPE_CHECKING:
-        year: Column[int]
-        month: Column[int]
-        day: Column[int]
-        hour: Column[int]
-        minute: Column[int]
-        second: Column[int]
-        quarter: Column[int]
-        week: Column[int]
-        week_day: Column[int]
-        iso_year: Column[int]
-        iso_week_day: Column[int]
-        date: Column[datetime.date]
-        time: Column[datetime.time]
+        year = _PartOfDay[int]()
+        month = _PartOfDay[int]()
+        day = _PartOfDay[int]()
+        quarter = _PartOfDay[int]()
+        week = _PartOfDay[int]()
+        week_day = _PartOfDay[int]()
+        iso_year = _PartOfDay[int]()
+        iso_week_day = _PartOfDay[int]()
+        hour = _PartOfClock[int]()
+        minute = _PartOfClock[int]()
+        second = _PartOfClock[int]()
+        date = _PartOfMoment[datetime.date]()
+        time = _PartOfMoment[datetime.time]()
     else:
 
         def __getattr__(self, name):

@@ -10,12 +10,13 @@ import enum
 from collections.abc import Callable, Hashable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, cast
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 from sqlalchemy.types import TypeEngine
+from typing_extensions import TypeVar
 
 from orm import types
 from orm.exceptions import FieldError
@@ -24,6 +25,7 @@ from orm.query import Counter, Node, Path, PlacedQuery, Query
 from orm.schema import FieldSpec, Schema
 from orm.validation import Checker, operand_checker
 
+T_co = TypeVar("T_co", covariant=True, default=Any)
 _ARITHMETIC = Literal["+", "-", "*", "/", "%"]
 
 
@@ -242,8 +244,8 @@ class Q(Condition):
         return f"Q({', '.join(items)})"
 
 
-class Expression(Node):
-    """Something that has a value in SQL; combine with `+ - * / %`."""
+class Expression(Node, Generic[T_co]):
+    """Something that has a value in SQL, of type `T_co` in Python; combine with `+ - * / %`."""
 
     __slots__ = ()
 
@@ -302,7 +304,7 @@ class F(Expression):
         return f"F({self.name!r})"
 
 
-class Reference(Expression):
+class Reference(Expression[T_co]):
     """A column of the query's model, or of a model that it reaches over relations, perhaps transformed.
 
     References without JSON keys are interned: the same column is the same object, so that shapes hash fast.
@@ -361,12 +363,12 @@ class Reference(Expression):
         return 1 if self.keys else 0
 
 
-class Value(Expression):
+class Value(Expression[T_co]):
     """A value as an expression."""
 
     __slots__ = ("value",)
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: T_co) -> None:
         super().__init__()
         self.value = value
 
