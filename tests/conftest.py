@@ -12,6 +12,7 @@ import pytest_asyncio
 from orm.database import Database
 from tests.databases import BACKENDS, DEFAULTS, REQUIRED, Scratch, server_url
 from tests.music import models
+from tests.recorder import Recorder
 
 
 @pytest.fixture(scope="session")
@@ -91,3 +92,13 @@ async def music(database: Database) -> AsyncIterator[Database]:
     yield database
     await models.drop_all()
     models.database = None
+
+
+@pytest_asyncio.fixture
+async def recorder(music: Database, url: str) -> AsyncIterator[Recorder]:
+    """What `tests.music` sends to the database from now on."""
+    made = Recorder()
+    async with Database(url, max_size=5, observers=[made]) as observed:
+        models.database = observed
+        yield made
+        models.database = music
