@@ -10,9 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.engine import Dialect
+
+from orm.exceptions import ProgrammingError
 
 Row = Sequence[Any]
 """A row as the driver gives it: a tuple, or a record that unpacks like one."""
@@ -40,6 +42,10 @@ class Table(NamedTuple):
 
     names: tuple[str, ...]
     rows: Sequence[Row]
+
+
+class WriteRefused(ProgrammingError):
+    """A statement writes and the connection only reads: nothing was done, and a writer can run it."""
 
 
 class StatementInfo(Protocol):
@@ -74,6 +80,7 @@ class Capabilities:
         transactional_ddl: DDL can be rolled back.
         max_parameters: how many parameters one statement may have, or `None` for no limit of its own.
         max_statement_bytes: how long a statement with its values may be, or `None` for no limit that matters.
+        interleaving: other statements may run on a connection while a stream is open on it.
     """
 
     returning: bool
@@ -87,6 +94,7 @@ class Capabilities:
     transactional_ddl: bool
     max_parameters: int | None
     max_statement_bytes: int | None = None
+    interleaving: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +229,8 @@ class Source(ABC):
     dialect: Dialect
     """SQLAlchemy's dialect, configured as the driver takes SQL and values. `dialect.name` is the engine's name."""
 
-    reads_apart: ClassVar[bool] = False
-    """Readers and the writer are different connections (SQLite in WAL mode)."""
+    reads_apart: bool = False
+    """Readers and the writer are different connections (SQLite in WAL mode); known once the writer is connected."""
 
     @abstractmethod
     async def connect(self, *, read_only: bool = False) -> Connection:

@@ -1,0 +1,300 @@
+"""`Database`: what people hold in their hands."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, TypeVar, Unpack
+
+from sqlalchemy.engine import Dialect
+
+from orm.database.executor import Executor, pieces_of, read_pieces, table
+from orm.database.interfaces import Capabilities, Source, StatementInfo, Table, WriteRefused
+from orm.database.observers import Observer, Operation, Watch
+from orm.database.pool import PoolStatus
+from orm.database.pools import Pools
+from orm.database.rollback import EnclosingTransaction
+from orm.database.scopes import ENTERED, Scope, Scopes
+from orm.database.sessions import Session
+from orm.database.statements import Statements
+from orm.database.transactions import Hook, Transaction, TransactionOptions
+from orm.database.url import DatabaseURL, Options, OptionValues, parse
+from orm.exceptions import InterfaceError, NotSupportedError, TransactionError
+
+logger = logging.getLogger("orm.database")
+
+T = TypeVar("T")
+
+SOURCES = {
+    "sqlite": ("orm.database.sqlite", "SQLiteSource"),
+    "postgresql": ("orm.database.postgresql", "PostgreSQLSource"),
+    "mysql": ("orm.database.mysql", "MySQLSource"),
+}
+"""The module and class that serve an engine; imported only when it is used, because they import the driver."""
+
+
+class Database(Executor):
+    """A database: its connections, its transactions, and every way to run a statement.
+
+    Args:
+        url: where it is, as in `postgresql://user:password@host/name`, `mysql://…` or `sqlite:///file.db`.
+        observers: who sees every statement and transaction.
+        options: how it is used; `Options` has them all. They can stand in the URL's query, too.
+
+    Raises:
+        InterfaceError: the URL or an option is wrong, or the driver is not installed.
+    """
+
+    def __init__(self, url: str, *, observers: Sequence[Observer] = (), **options: Unpack[OptionValues]) -> None:
+        self._url, self._options = parse(url, options)
+        self._source = _source(self._url, self._options)
+        self._statements = Statements(self._source.dialect, pgbouncer=self._options.pgbouncer)
+        self._pools = Pools(self._source, self._options, in_memory=self._url.is_memory)
+        watched = bool(observers) or self._options.query_timeout is not None
+        self._watch = Watch(observers, self._options.query_timeout) if watched else None
+        self._scopes = Scopes(self._pools, self._statements, self._watch)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        status = self.pool_status
+        return (
+            f"<Database {self._url} of {status.size} connections: {status.in_use} in use, {status.idle} idle, "
+            f"{status.connecting} connecting, {status.waiting} waiting>"
+        )
+
+    @property
+    def url(self) -> DatabaseURL:
+        """Where it is; its repr shows no password."""
+        return self._url
+
+    @property
+    def dialect(self) -> Dialect:
+        """SQLAlchemy's dialect, with which statements for `fetch` and `run` are compiled."""
+        return self._source.dialect
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engine and its driver can do."""
+        return self._source.capabilities
+
+    @property
+    def pool_status(self) -> PoolStatus:
+        """How many connections there are, and what they are doing."""
+        return self._pools.status
+
+    # Connecting
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it was connected and not disconnected since."""
+        return self._pools.is_open
+
+    async def connect(self) -> None:
+        """Make the first connection; nothing happens when it is connected already.
+
+        Raises:
+            ConnectionLost: the server cannot be reached or refuses us.
+        """
+        if self._pools.is_open:
+            return
+        await self._pools.open()
+        if self._options.force_rollback:
+            try:
+                self._scopes.base = await EnclosingTransaction.begin(self._scopes)
+            except BaseException:
+                await self._pools.close()
+                raise
+
+    async def disconnect(self) -> None:
+        """Close all connections; statements of other tasks have a second to end.
+
+        Raises:
+            TransactionError: this task is inside a transaction or connection of the database.
+        """
+        scope = self._scopes.current()
+        base = self._scopes.base
+        if scope is not None and scope is not base:
+            raise TransactionError("The database cannot be disconnected inside one of its blocks. Leave it first.")
+        if isinstance(base, EnclosingTransaction):
+            self._scopes.base = None
+            await base.end()
+        await self._pools.close()
+
+    async def __aenter__(self) -> Database:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.disconnect()
+
+    # Statements
+
+    async def perform(
+        self, operation: Operation[T], sql: str, arguments: Any, write: bool, info: StatementInfo | None
+    ) -> T:
+        """Run a statement: in the scope that this task is in, or on a connection from the pool."""
+        scopes = self._scopes
+        if ENTERED.get() is not None or scopes.base is not None:
+            scope = scopes.current()
+            if scope is not None:
+                return await scope.perform(operation, sql, arguments, write, info)
+        pool = self._pools.choose(write)
+        connection = pool.acquire_nowait()
+        if connection is None:
+            connection = await pool.acquire()
+        try:
+            if self._watch is None:
+                return await operation(connection, sql, arguments)
+            return await self._watch.perform(operation, connection, sql, arguments, info)
+        except WriteRefused:
+            # A query that writes after all (WITH … INSERT): the reader refused it before it did anything.
+            if pool is self._pools.choose(True):
+                raise
+        finally:
+            pool.release(connection)
+        return await self.perform(operation, sql, arguments, True, info)
+
+    async def tables(
+        self, sql: str, arguments: Any, chunk_size: int, write: bool, info: StatementInfo | None
+    ) -> AsyncGenerator[Table]:
+        """Read a result in pieces. It keeps a connection, or reads the result whole where none can be spared."""
+        if chunk_size < 1:
+            raise InterfaceError(f"chunk_size must be at least 1, not {chunk_size!r}.")
+        scope = self._scopes.current()
+        pool = self._pools.choose(write)
+        if scope is not None:
+            pieces = scope.tables(sql, arguments, chunk_size, write, info)
+        elif not self.capabilities.server_cursors or pool.streams >= pool.size - 1:
+            pieces = pieces_of(await self.perform(table, sql, arguments, write, info), chunk_size)
+        else:
+            pieces = self._own_tables(sql, arguments, chunk_size, write, info)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+
+    async def _own_tables(
+        self, sql: str, arguments: Any, chunk_size: int, write: bool, info: StatementInfo | None
+    ) -> AsyncGenerator[Table]:
+        pool = self._pools.choose(write)
+        pool.streams += 1
+        try:
+            connection = pool.acquire_nowait() or await pool.acquire()
+            try:
+                pool.hold(connection, "an iteration")
+                async with aclosing(read_pieces(connection, sql, arguments, chunk_size, self._watch, info)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+                return
+            except WriteRefused:
+                if pool is self._pools.choose(True):
+                    raise
+            finally:
+                pool.release(connection)
+        finally:
+            pool.streams -= 1
+        async with aclosing(self.tables(sql, arguments, chunk_size, True, info)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    # Connections and transactions
+
+    def connection(self, *, fresh: bool = False) -> Session:
+        """A block with one connection: what this task does inside on the database happens on it.
+
+        Inside a transaction it is the transaction's, unless `fresh` asks for another one, outside of it.
+        """
+        return Session(self._scopes, fresh=fresh)
+
+    def transaction(
+        self,
+        *,
+        isolation: str | None = None,
+        read_only: bool = False,
+        deferrable: bool = False,
+        durable: bool = False,
+        shared: bool = False,
+        retries: int = 0,
+        timeout: float | None = None,
+        force_rollback: bool = False,
+    ) -> Transaction:
+        """A transaction, as a block or a decorator; inside another one, a savepoint.
+
+        Args:
+            isolation: the isolation level, as in `"SERIALIZABLE"`; otherwise the server's default.
+            read_only: nothing may be written.
+            deferrable: on PostgreSQL, wait until it can run without the risk of a serialization failure.
+            durable: refuse to be nested, so that leaving the block means that it is committed.
+            shared: let tasks started inside join; their statements run one after the other.
+            retries: as a decorator, how often to run the function again after a serialization failure, a deadlock
+                or a busy database.
+            timeout: roll back and raise `QueryTimeout` when the block takes longer, in seconds.
+            force_rollback: roll back at the end, whatever happens.
+
+        Raises:
+            NotSupportedError: the database cannot do what is asked.
+        """
+        able = self.capabilities
+        if isolation is not None:
+            isolation = isolation.upper().replace("_", " ")
+            if isolation not in able.isolation_levels:
+                raise NotSupportedError(
+                    f"{self.dialect.name} has no isolation level {isolation!r}. "
+                    f"Choose from: {', '.join(sorted(able.isolation_levels)) or 'none'}."
+                )
+        if read_only and not able.read_only:
+            raise NotSupportedError(f"{self.dialect.name} has no read-only transactions.")
+        if deferrable and not able.deferrable:
+            raise NotSupportedError(f"{self.dialect.name} has no deferrable transactions.")
+        if retries < 0:
+            raise InterfaceError(f"retries must be at least 0, not {retries!r}.")
+        if timeout is not None and not timeout > 0:
+            raise InterfaceError(f"timeout must be a number of seconds greater than 0, not {timeout!r}.")
+        options = TransactionOptions(
+            isolation, read_only, deferrable, durable, shared, retries, timeout, force_rollback
+        )
+        return Transaction(self._scopes, options)
+
+    def in_transaction(self) -> bool:
+        """Whether a statement of this task would run inside a transaction block."""
+        scope: Scope | None = self._scopes.current()
+        while isinstance(scope, Session):
+            scope = scope.lender
+        return isinstance(scope, Transaction) and scope is not self._scopes.base and scope.lets_me_in()
+
+    def on_commit(self, hook: Hook) -> None:
+        """Call a function, or await an async one, when the transaction that this task is in has been committed.
+
+        Outside of a transaction it is called at once; an async one then runs in a task of the database's, and what it
+        raises is logged.
+        """
+        scope = self._scopes.current()
+        while isinstance(scope, Session):
+            scope = scope.lender
+        if isinstance(scope, Transaction) and scope is not self._scopes.base:
+            scope.on_commit(hook)
+            return
+        result = hook()
+        if inspect.isawaitable(result):
+            task = asyncio.get_running_loop().create_task(_awaited(result))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+
+async def _awaited(result: Any) -> None:
+    try:
+        await result
+    except Exception:
+        logger.exception("An on_commit function failed: %r", result)
+
+
+def _source(url: DatabaseURL, options: Options) -> Source:
+    module, name = SOURCES[url.engine]
+    source: Source = getattr(importlib.import_module(module), name)(url, options)
+    return source

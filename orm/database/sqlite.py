@@ -1,0 +1,392 @@
+"""SQLite through aiosqlite: one connection that writes and, in WAL mode, others that read beside it.
+
+Each statement is one call on the connection's worker thread: what aiosqlite's own methods do in three calls (execute,
+fetchall, close), and without the row count, is done in one. For that the calls go straight into aiosqlite's queue. A
+thread of our own would be a few microseconds faster, but then `raw_connection` would not be the aiosqlite connection
+that people know, and the connections of the `databases` package, which are aiosqlite's, would need a second class.
+`tests/database/test_sqlite.py` holds what we count on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from types import MappingProxyType
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import quote, urlencode
+
+import aiosqlite
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+
+from orm.database.interfaces import (
+    Arguments,
+    BeginOptions,
+    Capabilities,
+    Connection,
+    Outcome,
+    Row,
+    Source,
+    Table,
+)
+from orm.database.sqlite_errors import is_busy, translate
+from orm.database.url import DatabaseURL, Options
+from orm.exceptions import ConnectionLost, NotSupportedError, OperationalError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BUSY_SLICE_MILLISECONDS = 20
+"""How long the worker thread itself waits for another process's lock, before it waits in asyncio instead."""
+
+_INTERRUPT_INTERVAL = 0.002
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _fold(text: object) -> str | None:
+    return None if text is None else str(text).casefold()
+
+
+def _regexp(pattern: str | None, text: object) -> bool | None:
+    return None if pattern is None or text is None else _compiled(pattern).search(str(text)) is not None
+
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {"orm_fold": _fold, "orm_regexp": _regexp, "REGEXP": _regexp}
+)
+"""Deterministic SQL functions that every connection has. `x REGEXP y` calls `REGEXP(y, x)`."""
+
+
+class SQLiteConnection(Connection):
+    """One connection and the thread it lives in."""
+
+    __slots__ = ("_closed", "_database", "_lock_timeout", "_query_only", "_queue", "_raw", "_setup", "_stopping")
+
+    def __init__(self, raw: aiosqlite.Connection, *, lock_timeout: float, setup: Sequence[str] = ()) -> None:
+        """Wrap an open connection; `setup` are the statements that bring its settings back."""
+        super().__init__()
+        self._raw = raw
+        self._queue = raw._tx  # pyright: ignore[reportPrivateUsage]
+        self._database: sqlite3.Connection = raw._conn  # pyright: ignore[reportPrivateUsage]
+        self._lock_timeout = lock_timeout
+        self._setup = tuple(setup)
+        self._closed = False
+        self._stopping = False
+        self._query_only = False
+
+    @property
+    def raw(self) -> aiosqlite.Connection:
+        """The `aiosqlite.Connection`."""
+        return self._raw
+
+    def closed(self) -> bool:
+        """Whether we closed it: a file does not go away by itself."""
+        return self._closed
+
+    def in_transaction(self) -> bool:
+        """Whether SQLite says that a transaction is open."""
+        return not self._closed and self._database.in_transaction
+
+    def abort(self) -> None:
+        """Stop what runs and close, without waiting for it."""
+        if not self._closed:
+            self._closed = True
+            self._stopping = True
+            with contextlib.suppress(sqlite3.Error):
+                self._database.interrupt()
+            self._raw.stop()
+
+    async def close(self) -> None:
+        """Close, and wait for it: the last one writes the log back into the file."""
+        if not self._closed:
+            self._closed = True
+            await self._raw.close()
+
+    def fetch(self, sql: str, arguments: Arguments) -> Any:
+        """Run a statement and give its rows."""
+        return self._execute(_fetch, sql, arguments)
+
+    def run(self, sql: str, arguments: Arguments) -> Any:
+        """Run a statement that writes; gives rows, count and the last rowid in one call."""
+        return self._execute(_run, sql, arguments)
+
+    def run_many(self, sql: str, arguments: Sequence[Arguments]) -> Any:
+        """Run a statement once for each set of arguments, in one call and all or none."""
+        return self._execute(_run_many, sql, arguments)
+
+    def table(self, sql: str, arguments: Arguments) -> Any:
+        """Run a statement and give the names of its columns beside the rows."""
+        return self._execute(_table, sql, arguments)
+
+    async def command(self, sql: str) -> str:
+        """Run a statement without parameters or result."""
+        await self._execute(_fetch, sql, ())
+        return ""
+
+    async def stream(self, sql: str, arguments: Arguments, chunk_size: int) -> AsyncIterator[Table]:
+        """Give the rows in pieces while the statement stays open."""
+        cursor, names, rows = await self._execute(partial(_open, chunk_size), sql, arguments)
+        try:
+            while rows:
+                yield Table(names, rows)
+                if len(rows) < chunk_size:
+                    break
+                rows = await self._execute(partial(_next, cursor), sql, chunk_size)
+        finally:
+            # Not waited for: the queue is in order, so the cursor is closed before whatever comes next.
+            self._queue.put_nowait((None, cursor.close))
+
+    async def begin(self, options: BeginOptions) -> None:
+        """Begin: at once as the writer (IMMEDIATE), or as a reader. Raises `NotSupportedError` for other levels."""
+        if options.isolation is not None and options.isolation.upper() != "SERIALIZABLE":
+            raise NotSupportedError(f"SQLite has no isolation level {options.isolation!r}. Choose from: SERIALIZABLE.")
+        if options.deferrable:
+            raise NotSupportedError("SQLite has no deferrable transactions. Leave deferrable away.")
+        if options.read_only:
+            self._query_only = True
+            await self.command("PRAGMA query_only=on")
+            await self.command("BEGIN DEFERRED")
+        else:
+            await self.command("BEGIN IMMEDIATE")
+
+    async def commit(self) -> None:
+        """Commit; the log is synced when it returns."""
+        await self.command("COMMIT")
+        await self._allow_writing()
+
+    async def rollback(self) -> None:
+        """Roll back."""
+        await self.command("ROLLBACK")
+        await self._allow_writing()
+
+    async def _allow_writing(self) -> None:
+        """Undo what a read-only transaction set; a reader's own setting comes last in its setup."""
+        if self._query_only:
+            self._query_only = False
+            if "PRAGMA query_only=on" not in self._setup:
+                await self.command("PRAGMA query_only=off")
+
+    async def interrupt(self) -> bool:
+        """Stop the statement in flight and roll back: the thread's queue is in step again, whatever happened."""
+        self._stopping = True  # what has not begun will not
+        reached = asyncio.ensure_future(self._call(self._roll_back))
+        while not reached.done():
+            # Repeated, because an interrupt that comes before the statement's first step is lost.
+            self._database.interrupt()
+            await asyncio.wait({reached}, timeout=_INTERRUPT_INTERVAL)
+        reached.result()
+        self.busy = False
+        await self._allow_writing()
+        return True
+
+    def _roll_back(self) -> None:
+        self._stopping = False
+        while self._database.in_transaction:
+            with contextlib.suppress(sqlite3.OperationalError):  # the interrupt that stopped the statement may linger
+                self._database.execute("ROLLBACK")
+
+    async def reset(self) -> bool:
+        """Bring the settings back that the connection was opened with."""
+        for statement in self._setup:
+            await self.command(statement)
+        self.touched = False
+        return True
+
+    async def _execute(self, work: Callable[[sqlite3.Connection, str, Any], T], sql: str, arguments: Any) -> T:
+        """Run a statement's work on the thread; `busy` stays set when that is not waited for to the end."""
+        self.busy = True
+        try:
+            result = await self._call(self._unless_stopping, work, sql, arguments)
+        except sqlite3.Error as error:
+            if is_busy(error) and self._may_wait(sql):
+                result = await self._wait_for_lock(error, work, sql, arguments)
+            else:
+                self.busy = False
+                raise translate(error) from error
+        except (OverflowError, ValueError, sqlite3.Warning) as error:
+            self.busy = False
+            raise translate(error) from error
+        self.busy = False
+        return result
+
+    def _call(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> asyncio.Future[T]:
+        """Put a call into the thread's queue."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait((future, partial(function, *arguments, **keywords)))
+        return future
+
+    def _unless_stopping(self, work: Callable[[sqlite3.Connection, str, Any], T], sql: str, arguments: Any) -> T:
+        if self._stopping:
+            raise sqlite3.OperationalError("interrupted")
+        return work(self._database, sql, arguments)
+
+    def _may_wait(self, sql: str) -> bool:
+        """Whether another process's lock can go away while we wait: in a transaction only COMMIT is worth trying."""
+        return not self._database.in_transaction or sql == "COMMIT"
+
+    async def _wait_for_lock(
+        self, error: sqlite3.Error, work: Callable[[sqlite3.Connection, str, Any], T], sql: str, arguments: Any
+    ) -> T:
+        """Try again in short slices: asyncio waits, where a cancellation can reach us, and not the thread."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._lock_timeout
+        while loop.time() < end:
+            await asyncio.sleep(random.uniform(0.001, 0.01))
+            try:
+                return await self._call(self._unless_stopping, work, sql, arguments)
+            except sqlite3.Error as again:
+                error = again
+                if not is_busy(again):
+                    break
+        self.busy = False
+        raise translate(error) from error
+
+
+def _fetch(database: sqlite3.Connection, sql: str, arguments: Any) -> list[Row]:
+    return database.execute(sql, arguments).fetchall()
+
+
+def _run(database: sqlite3.Connection, sql: str, arguments: Any) -> Outcome:
+    cursor = database.execute(sql, arguments)
+    rows = cursor.fetchall()  # before the count, which RETURNING completes only at its end
+    return Outcome(rows, max(cursor.rowcount, 0), cursor.lastrowid)
+
+
+def _run_many(database: sqlite3.Connection, sql: str, arguments: Any) -> int:
+    # In a transaction of its own unless there is one: then a savepoint, so that it is all or nothing there, too.
+    nested = database.in_transaction
+    database.execute("SAVEPOINT orm_run_many" if nested else "BEGIN IMMEDIATE")
+    try:
+        count = database.executemany(sql, arguments).rowcount
+        database.execute("RELEASE orm_run_many" if nested else "COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK TO orm_run_many" if nested else "ROLLBACK")
+            if nested:
+                database.execute("RELEASE orm_run_many")
+        raise
+    return max(count, 0)
+
+
+def _table(database: sqlite3.Connection, sql: str, arguments: Any) -> Table:
+    cursor = database.execute(sql, arguments)
+    return Table(_names(cursor), cursor.fetchall())
+
+
+def _open(
+    chunk_size: int, database: sqlite3.Connection, sql: str, arguments: Any
+) -> tuple[sqlite3.Cursor, tuple[str, ...], list[Row]]:
+    cursor = database.execute(sql, arguments)
+    return cursor, _names(cursor), cursor.fetchmany(chunk_size)
+
+
+def _next(cursor: sqlite3.Cursor, database: sqlite3.Connection, sql: str, chunk_size: int) -> list[Row]:
+    return cursor.fetchmany(chunk_size)
+
+
+def _names(cursor: sqlite3.Cursor) -> tuple[str, ...]:
+    return tuple([column[0] for column in cursor.description or ()])
+
+
+class SQLiteSource(Source):
+    """An SQLite file, or a database in memory that lives as long as its one connection."""
+
+    def __init__(self, url: DatabaseURL, options: Options) -> None:
+        self._options = options
+        self._is_memory = url.is_memory
+        self._path, self._is_uri = _location(url)
+        self._journal_mode = str(options.pragmas.get("journal_mode", "wal")).lower()
+        self.reads_apart = not url.is_memory and self._journal_mode == "wal"
+        self.dialect = SQLiteDialect_aiosqlite(paramstyle="qmark")
+        self.capabilities = _capabilities()
+
+    @property
+    def capacity(self) -> int | None:
+        """No limit of its own: how many connections are of use, the pools know."""
+        return None
+
+    async def connect(self, *, read_only: bool = False) -> SQLiteConnection:
+        """Open the database; the writer sets WAL mode and so finds out whether readers can be apart.
+
+        Raises:
+            ConnectionLost: the file cannot be opened.
+        """
+        raw = aiosqlite.connect(
+            self._path,
+            isolation_level=None,
+            uri=self._is_uri,
+            timeout=BUSY_SLICE_MILLISECONDS / 1000,
+            cached_statements=self._options.statement_cache,
+        )
+        raw._thread.daemon = True  # pyright: ignore[reportPrivateUsage]  # a forgotten connection stops no exit
+        try:
+            await raw
+            connection = SQLiteConnection(raw, lock_timeout=self._options.timeout, setup=self._setup(read_only))
+        except sqlite3.Error as error:
+            raise ConnectionLost(f"Cannot open the SQLite database {self._path!r}: {error}.") from error
+        try:
+            await self._prepare(connection, read_only)
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    def _setup(self, read_only: bool) -> list[str]:
+        pragmas = {"foreign_keys": "on", "busy_timeout": BUSY_SLICE_MILLISECONDS, **self._options.pragmas}
+        pragmas.pop("journal_mode", None)  # the file's, not the connection's
+        if read_only:
+            pragmas["query_only"] = "on"
+        return [f"PRAGMA {name}={value}" for name, value in pragmas.items()]
+
+    async def _prepare(self, connection: SQLiteConnection, read_only: bool) -> None:
+        for name, function in FUNCTIONS.items():
+            arity = function.__code__.co_argcount
+            await connection.raw.create_function(name, arity, function, deterministic=True)
+        if not read_only and not self._is_memory:
+            await self._set_journal_mode(connection)
+        await connection.reset()
+
+    async def _set_journal_mode(self, connection: SQLiteConnection) -> None:
+        try:
+            rows = await connection.fetch(f"PRAGMA journal_mode={self._journal_mode}", ())
+        except OperationalError:  # a read-only file or file system, or one without shared memory
+            rows = await connection.fetch("PRAGMA journal_mode", ())
+        self.reads_apart = str(rows[0][0]).lower() == "wal"
+
+
+def _location(url: DatabaseURL) -> tuple[str, bool]:
+    """What to open, and whether it is a URI; absolute, because the working directory may change."""
+    if url.is_memory:
+        return ":memory:", False
+    path = os.path.abspath(url.database or "")  # noqa: PTH100  # Path.resolve() would follow links
+    if url.parameters:
+        return f"file:{quote(path)}?{urlencode(dict(url.parameters))}", True
+    return path, False
+
+
+def _capabilities() -> Capabilities:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        max_parameters = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+        max_statement_bytes = connection.getlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH)
+    return Capabilities(
+        returning=sqlite3.sqlite_version_info >= (3, 35),
+        arrays=False,
+        isolation_levels=frozenset({"SERIALIZABLE"}),
+        read_only=True,
+        deferrable=False,
+        row_locks=False,
+        server_cursors=True,
+        interrupts=True,
+        transactional_ddl=True,
+        max_parameters=max_parameters,
+        max_statement_bytes=max_statement_bytes,
+    )
