@@ -165,13 +165,31 @@ class BinaryOptions(Options, total=False):
     min_length: int
 
 
-class NumberOptions(Options, total=False):
-    """Limits of a number: greater or equal, greater, less or equal, less."""
+class IntegerOptions(Options, total=False):
+    """Limits of a whole number: greater or equal, greater, less or equal, less."""
+
+    ge: int
+    gt: int
+    le: int
+    lt: int
+
+
+class FloatOptions(Options, total=False):
+    """Limits of a floating point number."""
 
     ge: float
     gt: float
     le: float
     lt: float
+
+
+class DecimalOptions(Options, total=False):
+    """Limits of a decimal number."""
+
+    ge: PythonDecimal | int
+    gt: PythonDecimal | int
+    le: PythonDecimal | int
+    lt: PythonDecimal | int
 
 
 _BOUNDS: Final = ("ge", "gt", "le", "lt")
@@ -214,14 +232,14 @@ def BigAutoField(*, init: Literal[False] = False, **options: Unpack[AutoOptions]
 
 @overload
 def SmallInteger(
-    *, null: Literal[False] = False, default: int | Callable[[], int] | Server = ..., **options: Unpack[NumberOptions]
+    *, null: Literal[False] = False, default: int | Callable[[], int] | Server = ..., **options: Unpack[IntegerOptions]
 ) -> Field[int]: ...
 @overload
 def SmallInteger(
     *,
     null: Literal[True],
     default: int | Callable[[], int | None] | Server | None = ...,
-    **options: Unpack[NumberOptions],
+    **options: Unpack[IntegerOptions],
 ) -> Field[int | None]: ...
 def SmallInteger(**options: Any) -> Any:
     """A whole number of 16 bits."""
@@ -230,14 +248,14 @@ def SmallInteger(**options: Any) -> Any:
 
 @overload
 def Integer(
-    *, null: Literal[False] = False, default: int | Callable[[], int] | Server = ..., **options: Unpack[NumberOptions]
+    *, null: Literal[False] = False, default: int | Callable[[], int] | Server = ..., **options: Unpack[IntegerOptions]
 ) -> Field[int]: ...
 @overload
 def Integer(
     *,
     null: Literal[True],
     default: int | Callable[[], int | None] | Server | None = ...,
-    **options: Unpack[NumberOptions],
+    **options: Unpack[IntegerOptions],
 ) -> Field[int | None]: ...
 def Integer(**options: Any) -> Any:
     """A whole number of 32 bits."""
@@ -246,14 +264,14 @@ def Integer(**options: Any) -> Any:
 
 @overload
 def BigInteger(
-    *, null: Literal[False] = False, default: int | Callable[[], int] | Server = ..., **options: Unpack[NumberOptions]
+    *, null: Literal[False] = False, default: int | Callable[[], int] | Server = ..., **options: Unpack[IntegerOptions]
 ) -> Field[int]: ...
 @overload
 def BigInteger(
     *,
     null: Literal[True],
     default: int | Callable[[], int | None] | Server | None = ...,
-    **options: Unpack[NumberOptions],
+    **options: Unpack[IntegerOptions],
 ) -> Field[int | None]: ...
 def BigInteger(**options: Any) -> Any:
     """A whole number of 64 bits."""
@@ -265,14 +283,14 @@ def Float(
     *,
     null: Literal[False] = False,
     default: float | Callable[[], float] | Server = ...,
-    **options: Unpack[NumberOptions],
+    **options: Unpack[FloatOptions],
 ) -> Field[float]: ...
 @overload
 def Float(
     *,
     null: Literal[True],
     default: float | Callable[[], float | None] | Server | None = ...,
-    **options: Unpack[NumberOptions],
+    **options: Unpack[FloatOptions],
 ) -> Field[float | None]: ...
 def Float(**options: Any) -> Any:
     """A 64-bit floating point number; NaN and infinities are refused."""
@@ -288,7 +306,7 @@ def Decimal(
     decimal_places: int,
     null: Literal[False] = False,
     default: PythonDecimal | Callable[[], PythonDecimal] | Server = ...,
-    **options: Unpack[NumberOptions],
+    **options: Unpack[DecimalOptions],
 ) -> Field[PythonDecimal]: ...
 @overload
 def Decimal(
@@ -297,7 +315,7 @@ def Decimal(
     decimal_places: int,
     null: Literal[True],
     default: PythonDecimal | Callable[[], PythonDecimal | None] | Server | None = ...,
-    **options: Unpack[NumberOptions],
+    **options: Unpack[DecimalOptions],
 ) -> Field[PythonDecimal | None]: ...
 def Decimal(**options: Any) -> Any:
     """An exact decimal number of at most `max_digits` digits, `decimal_places` of them after the point.
@@ -368,7 +386,9 @@ def _text(name: str, options: Mapping[str, Any], pattern: str | None = None, *, 
     for wanted in (pattern, given.get("pattern")):
         if wanted is not None:
             core = core_schema.chain_schema([core, core_schema.str_schema(pattern=wanted)])
-    return Field[Any]("text", types.String(int(length or 0)) if limited else types.Text(), core, given, operand=_PLAIN_TEXT)
+    return Field[Any](
+        "text", types.String(int(length or 0)) if limited else types.Text(), core, given, operand=_PLAIN_TEXT
+    )
 
 
 @overload
@@ -663,10 +683,12 @@ def Enum(members: Any, **options: Any) -> Any:
     return Field[Any]("enum", types.Enum(members), core, checked("Enum", options))
 
 
-def Version() -> Field[int]:
+def Version(*, init: Literal[False] = False) -> Field[int]:
     """The version of a row, for optimistic locking: `save` and `delete` raise `StaleInstance` when it has changed.
 
     It begins at 1 and grows by one with each save; nobody sets it.
     """
+    if init is not False:
+        raise FieldError("Version: init is for type checkers and is always False: the library makes the value.")
     core = core_schema.int_schema(strict=True, ge=0, le=2**31 - 1)
     return Field[Any]("integer", sa.Integer(), core, {"default": 1}, version=True)

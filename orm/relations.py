@@ -173,10 +173,12 @@ def _checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @overload
-def ForeignKey(to: type[M], *, null: Literal[False] = False, **options: Unpack[KeyOptions]) -> Related[M]: ...
+def ForeignKey(
+    to: type[M], *, null: Literal[False] = False, default: Any = ..., **options: Unpack[KeyOptions]
+) -> Related[M]: ...
 @overload
 def ForeignKey(
-    to: type[M], *, null: Literal[True], default: None = ..., **options: Unpack[KeyOptions]
+    to: type[M], *, null: Literal[True], default: Any = ..., **options: Unpack[KeyOptions]
 ) -> Related[M | None]: ...
 @overload
 def ForeignKey(to: str, *, null: bool = False, default: Any = ..., **options: Unpack[KeyOptions]) -> Any: ...
@@ -186,10 +188,12 @@ def ForeignKey(to: Target[Any], **options: Any) -> Any:
 
 
 @overload
-def OneToOne(to: type[M], *, null: Literal[False] = False, **options: Unpack[KeyOptions]) -> Related[M]: ...
+def OneToOne(
+    to: type[M], *, null: Literal[False] = False, default: Any = ..., **options: Unpack[KeyOptions]
+) -> Related[M]: ...
 @overload
 def OneToOne(
-    to: type[M], *, null: Literal[True], default: None = ..., **options: Unpack[KeyOptions]
+    to: type[M], *, null: Literal[True], default: Any = ..., **options: Unpack[KeyOptions]
 ) -> Related[M | None]: ...
 @overload
 def OneToOne(to: str, *, null: bool = False, default: Any = ..., **options: Unpack[KeyOptions]) -> Any: ...
@@ -198,6 +202,24 @@ def OneToOne(to: Target[Any], **options: Any) -> Any:
     return Related[Any]("one_to_one", to, _checked("OneToOne", options))
 
 
+@overload
+def ManyToMany(
+    to: type[M],
+    *,
+    through: Target[Any] | None = None,
+    through_fields: tuple[str, str] | None = None,
+    related_name: str | None = None,
+    init: Literal[False] = False,
+) -> RelatedSet[M]: ...
+@overload
+def ManyToMany(
+    to: str,
+    *,
+    through: Target[Any] | None = None,
+    through_fields: tuple[str, str] | None = None,
+    related_name: str | None = None,
+    init: Literal[False] = False,
+) -> Any: ...
 def ManyToMany(
     to: Target[Any],
     *,
