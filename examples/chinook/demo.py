@@ -79,9 +79,8 @@ async def playlists_of_a_track(database: orm.Database) -> Answer:
 @question("Which tracks are on the Grunge playlist, longest first?")
 async def tracks_of_a_playlist(database: orm.Database) -> Answer:
     grunge = await Playlist.objects.get(name="Grunge")
-    return [
-        f"{track.name} ({track.milliseconds // 1000} s)" async for track in grunge.tracks.order_by("-milliseconds")[:3]
-    ]
+    longest = await grunge.tracks.order_by("-milliseconds").limit(3)
+    return [f"{track.name} ({track.milliseconds // 1000} s)" for track in longest]
 
 
 @question("What is on page 3 of the catalogue?")
@@ -128,7 +127,7 @@ async def rolled_back(database: orm.Database) -> Answer:
 
 @question("What does an artist know who was not loaded?")
 async def not_loaded(database: orm.Database) -> Answer:
-    album = await Album.objects.get(title="Powerage")
+    album = await Album.objects.get(title="Let There Be Rock")
     try:
         return [album.artist.id, album.artist.name]
     except orm.NotLoaded as error:
@@ -167,8 +166,8 @@ async def main(url: str) -> None:
         print(f"Loaded {rows:,} rows into {database.url} in {time.perf_counter() - start:.2f} s.")
         for number, (text, ask) in enumerate(QUESTIONS, 1):
             print(f"\n{number}. {text}\n\n{textwrap.indent(body(ask), '    ')}\n")
-            for line in await ask(database):
-                print(f" -> {line}")
+            for item in await ask(database):
+                print(" ->", str(item).replace("\n", "\n    "))
 
 
 if __name__ == "__main__":

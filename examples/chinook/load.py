@@ -44,23 +44,26 @@ FILES: dict[str, type[orm.Model]] = {
 }
 """What each file holds; what others refer to comes first."""
 
-PARSERS: dict[type, Callable[[str], Any]] = {
-    int: int,
-    str: str,
-    Decimal: Decimal,
-    datetime: datetime.fromisoformat,
-}
+NUMBERS = {"id", "milliseconds", "bytes", "quantity"}
+AMOUNTS = {"unit_price", "total"}
+
+
+def parser(column: str) -> Callable[[str], Any]:
+    """What makes a value of the text in a column of a file."""
+    if column in NUMBERS or column.endswith("_id"):
+        return int
+    if column in AMOUNTS:
+        return Decimal
+    return datetime.fromisoformat if column.endswith("_date") else str
 
 
 def read(name: str) -> list[orm.Model]:
     """The instances in a file: its columns are named like the model's attributes, an empty field is NULL."""
     model = FILES[name]
-    parsers = {column.key: PARSERS[column.type.python_type] for column in model.table.columns}
     with (DATA / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return [
-            model(**{key: parsers[key](text) if text else None for key, text in row.items()})
-            for row in csv.DictReader(file)
-        ]
+        rows = csv.DictReader(file)
+        parsers = {column: parser(column) for column in rows.fieldnames or ()}
+        return [model(**{name: parsers[name](text) if text else None for name, text in row.items()}) for row in rows]
 
 
 async def load(database: orm.Database) -> int:
