@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
-import inspect
-import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from types import TracebackType
@@ -14,6 +11,7 @@ from typing import Any, TypeVar, Unpack
 from sqlalchemy.engine import Dialect
 
 from orm.database.executor import Executor, pieces_of, read_pieces, table
+from orm.database.hooks import Hook, run_at_once
 from orm.database.interfaces import Capabilities, Source, StatementInfo, Table, WriteRefused
 from orm.database.observers import Observer, Operation, Watch
 from orm.database.pool import PoolStatus
@@ -22,11 +20,9 @@ from orm.database.rollback import EnclosingTransaction
 from orm.database.scopes import ENTERED, Scope, Scopes
 from orm.database.sessions import Session
 from orm.database.statements import Statements
-from orm.database.transactions import Hook, Transaction, TransactionOptions
+from orm.database.transactions import Transaction, TransactionOptions
 from orm.database.url import DatabaseURL, Options, OptionValues, parse
 from orm.exceptions import InterfaceError, NotSupportedError, TransactionError
-
-logger = logging.getLogger("orm.database")
 
 T = TypeVar("T")
 
@@ -58,7 +54,6 @@ class Database(Executor):
         watched = bool(observers) or self._options.query_timeout is not None
         self._watch = Watch(observers, self._options.query_timeout) if watched else None
         self._scopes = Scopes(self._pools, self._statements, self._watch)
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
         status = self.pool_status
@@ -71,6 +66,11 @@ class Database(Executor):
     def url(self) -> DatabaseURL:
         """Where it is; its repr shows no password."""
         return self._url
+
+    @property
+    def options(self) -> Options:
+        """How it is used."""
+        return self._options
 
     @property
     def dialect(self) -> Dialect:
@@ -280,18 +280,7 @@ class Database(Executor):
         if isinstance(scope, Transaction) and scope is not self._scopes.base:
             scope.on_commit(hook)
             return
-        result = hook()
-        if inspect.isawaitable(result):
-            task = asyncio.get_running_loop().create_task(_awaited(result))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-
-async def _awaited(result: Any) -> None:
-    try:
-        await result
-    except Exception:
-        logger.exception("An on_commit function failed: %r", result)
+        run_at_once(hook)
 
 
 def _source(url: DatabaseURL, options: Options) -> Source:
