@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import DropIndexOp, DropTableOp, MigrateOperation, MigrationScript, ModifyTableOps
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event
 from sqlalchemy.dialects import mysql
@@ -43,6 +44,9 @@ _OURS: Final = {
     "target_metadata": "it is the first argument of run()",
 }
 """The options of Alembic's `configure` that `run` sets itself, and what to do instead."""
+
+_UNNAMED: Final = ("version_table", "version_table_schema", "version_table_pk")
+"""Options of Alembic's `configure` that its signature leaves out."""
 
 _NO_FOREIGN_KEYS: Final = "foreign_keys"
 """The PRAGMA that migrations never set: batch mode drops a table after copying it, which would empty its referrers."""
@@ -77,7 +81,7 @@ def run(models: Registry | sa.MetaData, *, url: str | None = None, **options: An
 
 
 def _check(options: dict[str, Any]) -> None:
-    known = set(inspect.signature(context.configure).parameters) - {"kw", *_OURS}
+    known = {*inspect.signature(EnvironmentContext.configure).parameters, *_UNNAMED} - {"self", "kw", *_OURS}
     for name in options:
         if name in _OURS:
             raise InterfaceError(f"run() has no option {name!r}: {_OURS[name]}.")
@@ -207,6 +211,12 @@ def _engine(address: DatabaseURL, settings: Options) -> AsyncEngine:
 
         event.listen(engine.sync_engine, "connect", connected)
         event.listen(engine.sync_engine, "begin", began)
+    if address.engine == "mysql":
+
+        def same_types(_connection: Any, _record: object) -> None:
+            engine.dialect.supports_native_uuid = False  # our layer has one form for MySQL and MariaDB
+
+        event.listen(engine.sync_engine, "connect", same_types)
     return engine
 
 

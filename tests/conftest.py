@@ -60,6 +60,19 @@ async def database(url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+def own_url(backend: str, scratch: dict[str, Scratch], tmp_path: Path) -> Iterator[str]:
+    """The URL of a database that no other test uses, for what leaves tables behind."""
+    engine = backend.partition("+")[0]
+    if engine not in scratch:
+        yield _url(backend, scratch, tmp_path)
+        return
+    own = Scratch(engine, scratch[engine].server, f"{scratch[engine].name}_own")
+    own.create()
+    yield own.url.replace(engine, backend, 1)
+    own.drop()
+
+
+@pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The URL of an SQLite file, for what concerns SQLite alone."""
     return f"sqlite:///{tmp_path / 'test.db'}"
@@ -90,6 +103,7 @@ async def music(database: Database) -> AsyncIterator[Database]:
     models.database = database
     await models.create_all()
     yield database
+    models.database = database
     await models.drop_all()
     models.database = None
 

@@ -90,8 +90,8 @@ def answers(output: str) -> dict[str, list[str]]:
     }
 
 
-async def test_the_demo_gives_the_known_answers(url: str) -> None:
-    output = await run(url)
+async def test_the_demo_gives_the_known_answers(own_url: str) -> None:
+    output = await run(own_url)
     assert output.startswith("Loaded 15,607 rows into ")
     found = answers(output)
     assert {question: found[question] for question in ANSWERS} == ANSWERS
@@ -99,4 +99,4 @@ async def test_the_demo_gives_the_known_answers(url: str) -> None:
     not_loaded = found["What does an artist know who was not loaded?"]
     assert not_loaded[0] == "the key: 1"
     assert "select_related" in not_loaded[1]
-    assert await run(url), "the demo runs a second time in the same database"
+    assert await run(own_url), "the demo runs a second time in the same database"

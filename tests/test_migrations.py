@@ -119,29 +119,29 @@ async def rows(url: str, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await database.fetch_all(sql)]
 
 
-async def test_the_example_goes_up_and_down(url: str) -> None:
-    config = configuration(url)
+async def test_the_example_goes_up_and_down(own_url: str) -> None:
+    config = configuration(own_url)
     command.upgrade(config, "0001")
-    async with Database(url) as database:
+    async with Database(own_url) as database:
         await database.execute("INSERT INTO author (name) VALUES ('Ursula K. Le Guin')")
         await database.execute(
             "INSERT INTO book (title, author_id, price, added) "
             "SELECT 'The Left Hand of Darkness', id, 9.99, '2020-01-02 03:04:05' FROM author"
         )
     command.upgrade(config, "head")
-    assert await rows(url, "SELECT title, slug FROM book") == [
+    assert await rows(own_url, "SELECT title, slug FROM book") == [
         ("The Left Hand of Darkness", "the-left-hand-of-darkness")
     ]
     command.check(config)
     command.downgrade(config, "0001")
-    assert await rows(url, "SELECT title FROM book") == [("The Left Hand of Darkness",)]
+    assert await rows(own_url, "SELECT title FROM book") == [("The Left Hand of Darkness",)]
     command.downgrade(config, "base")
     with pytest.raises(orm.ProgrammingError):
-        await rows(url, "SELECT * FROM author")
+        await rows(own_url, "SELECT * FROM author")
 
 
-async def test_a_new_revision_creates_everything_and_the_next_finds_nothing(url: str, environment: Path) -> None:
-    config = configuration(url, environment)
+async def test_a_new_revision_creates_everything_and_the_next_finds_nothing(own_url: str, environment: Path) -> None:
+    config = configuration(own_url, environment)
     command.revision(config, "everything", autogenerate=True, rev_id="0001")
     text = next((environment / "migrations" / "versions").glob("*.py")).read_text(encoding="utf-8")
     assert "import orm.types\n" in text
@@ -156,24 +156,24 @@ async def test_a_new_revision_creates_everything_and_the_next_finds_nothing(url:
     command.upgrade(config, "head")
 
 
-async def test_a_revision_written_on_one_database_serves_all(url: str, environment: Path) -> None:
+async def test_a_revision_written_on_one_database_serves_all(own_url: str, environment: Path) -> None:
     sqlite = configuration(f"sqlite:///{environment / 'first.db'}", environment)
     command.revision(sqlite, "everything", autogenerate=True, rev_id="0001")
-    config = configuration(url, environment)
+    config = configuration(own_url, environment)
     command.upgrade(config, "head")
     command.check(config)
     command.downgrade(config, "base")
 
 
-async def test_tables_of_create_all_are_what_migrations_make(url: str, environment: Path) -> None:
+async def test_tables_of_create_all_are_what_migrations_make(own_url: str, environment: Path) -> None:
     specification = importlib.util.spec_from_file_location("everything", environment / "models.py")
     assert specification
     assert specification.loader
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
-    async with Database(url) as database:
+    async with Database(own_url) as database:
         await module.models.create_all(database=database)
-    config = configuration(url, environment)
+    config = configuration(own_url, environment)
     command.ensure_version(config)
     command.check(config)
 
@@ -206,27 +206,27 @@ async def test_a_connection_of_the_caller_is_used(tmp_path: Path) -> None:
     assert not unused.exists()
 
 
-async def test_offline_mode_writes_sql_and_touches_nothing(url: str) -> None:
+async def test_offline_mode_writes_sql_and_touches_nothing(own_url: str) -> None:
     output = StringIO()
-    command.upgrade(configuration(url, output=output), "0001", sql=True)
+    command.upgrade(configuration(own_url, output=output), "0001", sql=True)
     assert "CREATE TABLE author" in output.getvalue()
     with pytest.raises(orm.ProgrammingError):
-        await rows(url, "SELECT * FROM author")
+        await rows(own_url, "SELECT * FROM author")
 
 
-async def test_a_failing_migration_leaves_nothing_behind(url: str, backend: str, environment: Path) -> None:
+async def test_a_failing_migration_leaves_nothing_behind(own_url: str, backend: str, environment: Path) -> None:
     (environment / "migrations" / "versions" / "0001_broken.py").write_text(
         "from alembic import op\nimport sqlalchemy as sa\nrevision = '0001'\ndown_revision = None\n"
         "def upgrade():\n    op.create_table('half', sa.Column('id', sa.Integer()))\n    raise ValueError('stop')\n",
         encoding="utf-8",
     )
     with pytest.raises(ValueError, match="stop"):
-        command.upgrade(configuration(url, environment), "head")
+        command.upgrade(configuration(own_url, environment), "head")
     if backend.startswith("mysql"):  # its DDL commits by itself
-        assert await rows(url, "SELECT * FROM half") == []
+        assert await rows(own_url, "SELECT * FROM half") == []
     else:
         with pytest.raises(orm.ProgrammingError):
-            await rows(url, "SELECT * FROM half")
+            await rows(own_url, "SELECT * FROM half")
 
 
 async def test_batch_mode_keeps_the_rows_that_refer_to_a_table(sqlite_url: str, environment: Path) -> None:
