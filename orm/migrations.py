@@ -304,7 +304,7 @@ def _render_item(kind: str, item: Any, autogenerate: AutogenContext) -> str | bo
     return f"{types.__name__}.{_call(item)}"
 
 
-def _call(item: Any) -> str:
+def _call(item: TypeEngine[Any]) -> str:
     """The call that makes a type again: by its own arguments, where it has some, since SQLAlchemy's `repr` leaves out
     those that are SQLAlchemy's defaults."""
     names = [name for name in inspect.signature(type(item)).parameters if hasattr(item, name)]

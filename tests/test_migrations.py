@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import shutil
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -268,7 +269,7 @@ def test_the_command_line_names_the_url_before_anything_else(environment: Path, 
     named = f"sqlite:///{tmp_path / 'named.db'}"
     environment_with(environment, f"migrations.run(models, url={named!r})")
     config = configuration(named, environment)
-    config.cmd_opts = type("Options", (), {"x": [f"url=sqlite:///{tmp_path / 'other.db'}"]})()
+    config.cmd_opts = Namespace(x=[f"url=sqlite:///{tmp_path / 'other.db'}"])
     command.ensure_version(config)
     assert (tmp_path / "other.db").exists()
     assert not (tmp_path / "named.db").exists()
