@@ -30,6 +30,7 @@ from orm.exceptions import (
     NotSupportedError,
     OperationalError,
     ProgrammingError,
+    QueryTimeout,
     TransactionError,
 )
 
@@ -91,7 +92,8 @@ class PostgreSQLConnection(Connection):
 
     def abort(self) -> None:
         """Close the socket at once."""
-        self._raw.terminate()
+        with contextlib.suppress(asyncpg.InterfaceError):  # a host's, which its pool has taken back
+            self._raw.terminate()
 
     def shut(self) -> None:
         """Close the socket of a connection whose event loop is gone."""
@@ -309,6 +311,10 @@ class PostgreSQLConnection(Connection):
             return OperationalError(
                 f"The statement ran, but a type was changed and its answer is not readable: {error}"
             )
+        if (
+            isinstance(error, TimeoutError) and not self.closed()
+        ):  # a host's command_timeout; the server is told to stop
+            return QueryTimeout("The statement took longer than the connection's command_timeout.")
         lost = asyncpg.PostgresError, asyncpg.InternalClientError, OSError
         if self.closed() or isinstance(error, lost):
             self.abort()
