@@ -286,7 +286,7 @@ def _members(node: Members, scope: Scope) -> Element:
     if compilation.engine == "postgresql":
         made = (lambda values: [process(value) for value in values]) if process is not None else None
         return left == sa.any_(compilation.parameter(node.position, postgresql.ARRAY(left.type), made, raw=True))
-    listed = sa.func.json_each(compilation.parameter(node.position, types.Text(), jsonpath.dumps, raw=True))
+    listed = sa.func.json_each(compilation.parameter(node.position, types.Text(), types.dumps, raw=True))
     return left.in_(sa.select(listed.table_valued("value").c.value))
 
 

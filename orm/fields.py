@@ -296,7 +296,9 @@ def Float(**options: Any) -> Any:
     """A 64-bit floating point number; NaN and infinities are refused."""
     given = checked("Float", options, *_BOUNDS)
     core = core_schema.float_schema(strict=True, allow_inf_nan=False, **_limits(given, *_BOUNDS))
-    return Field[Any]("float", sa.Double(), core, given, operand=core_schema.float_schema(allow_inf_nan=False))
+    return Field[Any](
+        "float", sa.Double(), core, given, operand=core_schema.float_schema(strict=True, allow_inf_nan=False)
+    )
 
 
 @overload

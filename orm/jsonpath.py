@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -15,12 +15,10 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 from orm import types
+from orm.exceptions import NotSupportedError
 from orm.operators import Element, Operator
 
 Keys = tuple[str | int, ...]
-
-dumps: Final[Callable[[Any], str]] = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-"""A JSON value as text, as it is sent."""
 
 
 def path_type(engine: str) -> TypeEngine[Any]:
@@ -32,7 +30,19 @@ def prepare_path(engine: str) -> Callable[[Keys], Any]:
     """Turns keys into what the engine takes: a list of texts on PostgreSQL, a JSON path elsewhere."""
     if engine == "postgresql":
         return lambda keys: [str(key) for key in keys]
-    return lambda keys: "$" + "".join(f"[{k}]" if isinstance(k, int) else f".{json.dumps(k)}" for k in keys)
+    return _sqlite_path if engine == "sqlite" else _path
+
+
+def _path(keys: Keys) -> str:
+    return "$" + "".join(f"[{k}]" if isinstance(k, int) else f".{json.dumps(k, ensure_ascii=False)}" for k in keys)
+
+
+def _sqlite_path(keys: Keys) -> str:
+    """SQLite's paths quote a key as JSON does, but a quote within the quotes ends them."""
+    for key in keys:
+        if isinstance(key, str) and '"' in key:
+            raise NotSupportedError(f"SQLite's JSON paths cannot name the key {key!r}, which has a double quote in it.")
+    return _path(keys)
 
 
 def document(engine: str, column: Element, path: Element) -> Element:
@@ -110,7 +120,8 @@ def _compare_mysql(
         return kind == sa.literal_column("'NULL'")
     if variant == "document":
         if getattr(dialect, "is_mariadb", False):
-            return sa.func.json_equals(found, operand)
+            # MariaDB 10.11 answers 1 to JSON_EQUALS(NULL, …).
+            return sa.and_(found.is_not(None), sa.func.json_equals(found, operand) == sa.literal_column("1"))
         return cast("Element", found == sa.cast(operand, sa.JSON()))
     unquoted = sa.func.json_unquote(found, type_=types.Text())
     if variant == "boolean":

@@ -96,6 +96,13 @@ class ModelMeta(type):
                 return super().__new__(metaclass, name, bases, namespace, **keywords)
             return _make_model(metaclass, name, bases, namespace, keywords)
 
+        @property
+        def table(cls):
+            schema = cls.__dict__.get("__schema__")
+            if schema is None:
+                raise AttributeError(f"{cls.__name__} is abstract and has no table.")
+            return schema.table
+
         def __getattr__(cls, name):
             schema = cls.__dict__.get("__schema__")
             found = attribute(schema, (), schema, name) if schema is not None and name[:2] != "__" else None
@@ -178,14 +185,14 @@ def _check_name(model: str, name: str) -> None:
             f"{model}.{name}: a field's name has no double underscore and no underscore at its ends, since '__' "
             f"joins names in filters. Choose another one, and keep the column's: column={name!r}."
         )
-    if hasattr(Model, name) or name in _RESERVED or name in type.__dict__:
+    if name in _RESERVED or name in type.__dict__ or any(name in base.__dict__ for base in Model.__mro__):
         raise FieldError(
             f"{model}.{name} would hide an attribute that every model has. Choose another name, and keep the "
             f"column's: column={name!r}."
         )
 
 
-_RESERVED: Final = frozenset({"pk", "objects", "mro"})
+_RESERVED: Final = frozenset({"pk", "objects", "table", "mro"})
 
 
 def _schema(name: str, options: Options, declared: Mapping[str, Any]) -> Schema:
@@ -205,10 +212,13 @@ def _schema(name: str, options: Options, declared: Mapping[str, Any]) -> Schema:
             if relation.kind == "many_to_many" and relation.through is None:
                 relation = _with_generated_through(name, options, relation)
             related[field_name] = relation
-            if key is not None:
-                columns[key.name] = key
+            spec = key
         else:
-            columns[field_name] = field.spec(field_name)
+            spec = field.spec(field_name)
+        if spec is not None:
+            if spec.name in columns:
+                raise FieldError(f"{name}.{spec.name} is declared twice: as a field, and as the key of a relation.")
+            columns[spec.name] = spec
     _check_columns(name, columns, related)
     if not any(spec.primary_key for spec in columns.values()):
         if "id" in columns or "id" in related:

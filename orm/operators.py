@@ -226,7 +226,8 @@ def _strftime(form: str, column: Element, *modifiers: str) -> Element:
 def _part(postgresql: str, mysql: Callable[[Element], Element], sqlite: Callable[[Element], Element]) -> Any:
     def build(engine: str, column: Element, kind: str) -> Element:
         if engine == "postgresql":
-            return sa.cast(sa.extract(postgresql, _local(engine, column, kind)), sa.Integer)
+            part = sa.extract(postgresql, _local(engine, column, kind))  # seconds have a fraction
+            return sa.cast(sa.func.floor(part) if postgresql == "second" else part, sa.Integer)
         return mysql(column) if engine == "mysql" else sqlite(column)
 
     return build
@@ -236,16 +237,21 @@ def _plain_part(name: str, form: str) -> Any:
     return _part(name, lambda c: sa.extract(name, c), lambda c: _strftime(form, c))
 
 
+def _day(column: Element) -> Element:
+    """The day alone: SQLite's arithmetic rounds to milliseconds, and the last microsecond of a day to the next."""
+    return sa.func.substr(column, sa.literal_column("1"), sa.literal_column("10"))
+
+
 def _thursday(form: str, column: Element) -> Element:
     """A part of the Thursday in the same ISO week, which decides on the week's year and number."""
-    return _strftime(form, column, "-3 days", "weekday 4")
+    return _strftime(form, _day(column), "-3 days", "weekday 4")
 
 
 def _week_day(engine: str, column: Element, kind: str) -> Element:
     if engine == "mysql":
         return sa.func.dayofweek(column)
     part = sa.cast(sa.extract("dow", _local(engine, column, kind)), sa.Integer)
-    return (part if engine == "postgresql" else _strftime("%w", column)) + sa.literal_column("1")
+    return (part if engine == "postgresql" else _strftime("%w", _day(column))) + sa.literal_column("1")
 
 
 def _date(engine: str, column: Element, kind: str) -> Element:
@@ -280,7 +286,7 @@ TRANSFORMS: Final[Mapping[str, Transform]] = {
             _part(
                 "quarter",
                 sa.func.quarter,
-                lambda c: (_strftime("%m", c) + sa.literal_column("2")).op("/")(sa.literal_column("3")),
+                lambda c: (_strftime("%m", c) + sa.literal_column("2")).op("/", precedence=100)(sa.literal_column("3")),
             ),
         ),
         Transform(
@@ -289,7 +295,7 @@ TRANSFORMS: Final[Mapping[str, Transform]] = {
             _part(
                 "week",
                 lambda c: sa.func.week(c, sa.literal_column("3")),
-                lambda c: (_thursday("%j", c) - _ONE).op("/")(_SEVEN) + _ONE,
+                lambda c: (_thursday("%j", c) - _ONE).op("/", precedence=100)(_SEVEN) + _ONE,
             ),
         ),
         Transform(
@@ -297,7 +303,9 @@ TRANSFORMS: Final[Mapping[str, Transform]] = {
             DAYS,
             _part(
                 "isoyear",
-                lambda c: sa.func.yearweek(c, sa.literal_column("3")).op("DIV")(sa.literal_column("100")),
+                lambda c: sa.func.yearweek(c, sa.literal_column("3")).op("DIV", precedence=100)(
+                    sa.literal_column("100")
+                ),
                 lambda c: _thursday("%Y", c),
             ),
         ),
@@ -308,7 +316,7 @@ TRANSFORMS: Final[Mapping[str, Transform]] = {
             _part(
                 "isodow",
                 lambda c: sa.func.weekday(c) + _ONE,
-                lambda c: (_strftime("%w", c) + sa.literal_column("6")).op("%")(_SEVEN) + _ONE,
+                lambda c: (_strftime("%w", _day(c)) + sa.literal_column("6")).op("%", precedence=100)(_SEVEN) + _ONE,
             ),
         ),
         Transform("date", MOMENTS, _date, "date", sa.Date()),

@@ -12,11 +12,11 @@ from orm import writing
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import Assigned, Clause, Expression, expression
-from orm.jsonpath import dumps
 from orm.lookups import conditions, resolve
 from orm.plans import update_plan
 from orm.query import Node, Query
 from orm.schema import FieldSpec, Instance, InstanceState, Schema
+from orm.types import dumps
 from orm.validation import validator
 
 I = TypeVar("I", bound=Instance)  # noqa: E741 - an instance of any model
@@ -155,16 +155,16 @@ def _forget_state(instance: Instance) -> None:
 
 async def insert(instance: Instance, using: Database | None = None) -> None:
     """Insert a new instance; sets its key and what the database made."""
-    database = database_of(instance, using)
     values = row_to_insert(instance)
+    database = database_of(instance, using)
     made = await writing.insert(database, schema_of(instance), values)
     _stored(instance, values, made, database)
 
 
 async def insert_unless_there(instance: Instance, unique: Sequence[FieldSpec], using: Database | None = None) -> bool:
     """Insert a new instance unless a row with the same unique values is there; gives whether it was inserted."""
-    database = database_of(instance, using)
     values = row_to_insert(instance)
+    database = database_of(instance, using)
     made = await writing.insert_or_ignore(database, schema_of(instance), values, unique)
     if made is not None:
         _stored(instance, values, made, database)

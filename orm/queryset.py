@@ -144,9 +144,13 @@ class QuerySet(Rows[M]):
 
     async def create(self, **values: Any) -> M:
         """Insert a row and give the instance, with its key and what the database made."""
-        instance = cast("M", self._schema.model(**values))
+        instance = self._new(values)
         await persistence.insert(instance, self._database)
         return instance
+
+    def _new(self, values: Mapping[str, Any]) -> M:
+        """A new instance that will be one of these rows."""
+        return cast("M", self._schema.model(**values))
 
     async def bulk_create(self, instances: Iterable[M], *, chunk_size: int | None = None) -> list[M]:
         """Insert many rows, all or none, in as few statements as the database takes; gives the instances.
@@ -214,7 +218,7 @@ class QuerySet(Rows[M]):
         found = await self.get_or_none(**words)
         if found is not None:
             return found, False
-        instance = cast("M", self._schema.model(**_new_values(words, defaults)))
+        instance = self._new(_new_values(words, defaults))
         return await self._create_or_get(instance, words)
 
     async def _create_or_get(self, instance: M, words: Mapping[str, Any]) -> tuple[M, bool]:
@@ -256,7 +260,7 @@ class QuerySet(Rows[M]):
             found = await self._locked_or_none(words)
             if found is None:
                 made = changes if create_defaults is None else create_defaults
-                instance = cast("M", self._schema.model(**_new_values(words, made)))
+                instance = self._new(_new_values(words, made))
                 found, created = await self._create_or_get(instance, words)
                 if created:
                     return found, True

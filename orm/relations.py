@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeVar, c
 from typing_extensions import TypedDict, Unpack
 
 from orm import lookups, persistence
+from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, NotLoaded, ValidationError
 from orm.expressions import Condition, Leaf
 from orm.operators import OPERATORS
@@ -58,19 +59,10 @@ class KeyOptions(TypedDict, total=False):
 class RelationField:
     """A relation as the class body says it; the model makes records of it."""
 
-    def __init__(self, kind: str, to: Any, options: Mapping[str, Any]) -> None:
+    def __init__(self, kind: str, to: str | Schema, options: Mapping[str, Any]) -> None:
         self.kind = kind
         self.to = to
         self.options = dict(options)
-
-    def target(self) -> str | Schema:
-        """The target's name or schema."""
-        if isinstance(self.to, str):
-            return self.to
-        schema = getattr(self.to, "__schema__", None)
-        if schema is None:
-            raise FieldError(f"A relation refers to a model or to the name of one, not to {self.to!r}.")
-        return cast("Schema", schema)
 
     def specs(self, name: str) -> tuple[FieldSpec | None, RelationSpec]:
         """The records of the column that holds the key, if there is one, and of the relation."""
@@ -79,7 +71,7 @@ class RelationField:
             spec = RelationSpec(
                 name,
                 self.kind,  # type: ignore[arg-type]
-                self.target(),
+                self.to,
                 related_name=options.get("related_name"),
                 through=options.get("through"),
                 through_fields=options.get("through_fields"),
@@ -109,7 +101,7 @@ class RelationField:
         relation = RelationSpec(
             name,
             "one_to_one" if unique else "foreign_key",
-            self.target(),
+            self.to,
             attribute,
             null,
             options.get("on_delete", NO_ACTION),
@@ -156,6 +148,14 @@ class RelatedSet(RelationField, Generic[M]):
         def __get__(self, instance: Instance | None, owner: type[Instance]) -> Any: ...
 
 
+def _checked_target(to: Any) -> str | Schema:
+    """The target's name or schema."""
+    schema = to if isinstance(to, str) else getattr(to, "__schema__", None)
+    if schema is None:
+        raise FieldError(f"A relation refers to a model or to the name of one, not to {to!r}.")
+    return cast("str | Schema", schema)
+
+
 def _checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     possible = {*KeyOptions.__annotations__, "null", "default"}
     for option in options:
@@ -184,7 +184,7 @@ def ForeignKey(
 def ForeignKey(to: str, *, null: bool = False, default: Any = ..., **options: Unpack[KeyOptions]) -> Any: ...
 def ForeignKey(to: Target[Any], **options: Any) -> Any:
     """A reference to a row of another model (or of this one, by its name): many rows may refer to the same."""
-    return Related[Any]("foreign_key", to, _checked("ForeignKey", options))
+    return Related[Any]("foreign_key", _checked_target(to), _checked("ForeignKey", options))
 
 
 @overload
@@ -199,7 +199,7 @@ def OneToOne(
 def OneToOne(to: str, *, null: bool = False, default: Any = ..., **options: Unpack[KeyOptions]) -> Any: ...
 def OneToOne(to: Target[Any], **options: Any) -> Any:
     """A reference to a row of another model that no other row refers to."""
-    return Related[Any]("one_to_one", to, _checked("OneToOne", options))
+    return Related[Any]("one_to_one", _checked_target(to), _checked("OneToOne", options))
 
 
 @overload
@@ -236,9 +236,9 @@ def ManyToMany(
         through_fields: the names of its keys to this model and to the other, where it has several.
         related_name: the name of the relation back, where the target's class is not yours to edit.
     """
-    between = through if through is None or isinstance(through, str) else getattr(through, "__schema__", through)
+    between = None if through is None else _checked_target(through)
     options = {"through": between, "through_fields": through_fields, "related_name": related_name}
-    return RelatedSet[Any]("many_to_many", to, options)
+    return RelatedSet[Any]("many_to_many", _checked_target(to), options)
 
 
 def Reverse(to: str, *, init: Literal[False] = False) -> Any:
@@ -273,18 +273,41 @@ class RelatedQuerySet(QuerySet[M]):
     def _unsaved(self) -> bool:
         return persistence.slot(self._owner, self._relation.near.name) is None
 
-    def _ready(self) -> Query:
+    def _check_saved(self) -> None:
         if self._unsaved():
             raise InterfaceError(
                 f"{self._owner!r} has no key yet, so nothing can be related to it. Save it before you use "
                 f"{self._relation.name}."
             )
-        return super()._ready()
+
+    def _target(self) -> Database:
+        self._check_saved()
+        return super()._target()
+
+    def _refuse_everything(self, what: str) -> None:
+        self._check_saved()
+        super()._refuse_everything(what)
 
     async def _fetch(self) -> list[M]:
         if self._cache is not None:
             return list(self._cache)
+        self._check_saved()
         return await super()._fetch()
+
+    def _new(self, values: Mapping[str, Any]) -> M:
+        relation = self._relation
+        if relation.through is None and relation.inverse is not None:
+            values = {relation.inverse: self._owner, **values}
+        return super()._new(values)
+
+    async def _create_or_get(self, instance: M, words: Mapping[str, Any]) -> tuple[M, bool]:
+        if self._relation.through is None:
+            return await super()._create_or_get(instance, words)
+        async with self._target().transaction():
+            everyone = QuerySet[M](Query(self._relation.target), self._database)
+            found, created = await everyone._create_or_get(instance, words)
+            await self.add(found)
+        return found, created
 
     def __await__(self) -> Generator[Any, None, list[M]]:
         return self._fetch().__await__()
@@ -316,7 +339,7 @@ class RelatedQuerySet(QuerySet[M]):
 
     async def create(self, **values: Any) -> M:
         """Insert a row that is related to the instance."""
-        self._ready()
+        self._check_saved()
         relation = self._relation
         if relation.through is not None:
             async with self._target().transaction():
@@ -327,7 +350,7 @@ class RelatedQuerySet(QuerySet[M]):
             raise FieldError(f"{relation!r} has no relation back.")
         if relation.inverse in values or relation.far.name in values:
             raise FieldError(f"{relation.inverse} is {self._owner!r} here. Leave it out.")
-        return await super().create(**{relation.inverse: self._owner}, **values)
+        return await super().create(**values)
 
     async def add(self, *instances: M) -> None:
         """Relate these rows to the instance; those that are related already stay so."""
@@ -351,7 +374,7 @@ class RelatedQuerySet(QuerySet[M]):
 
     async def clear(self) -> None:
         """Relate no row to the instance any longer; none of them is deleted."""
-        self._ready()
+        self._check_saved()
         await self._unlink(None)
 
     async def set(self, instances: Iterable[M]) -> None:
@@ -370,7 +393,7 @@ class RelatedQuerySet(QuerySet[M]):
 
     def _keys(self, instances: Sequence[M]) -> list[Any]:
         """The keys of instances, each checked to be a stored one of the target."""
-        self._ready()
+        self._check_saved()
         target = self._relation.target
         keys: list[Any] = []
         for one in instances:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as PythonDecimal
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
@@ -28,6 +29,9 @@ _SQLITE_DECIMAL_DIGITS = 15
 _MICROSECOND = timedelta(microseconds=1)
 
 Processor = Callable[[Any], Any]
+
+dumps: Final[Callable[[Any], str]] = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+"""A JSON value as text, as it is sent: without escapes, since SQLite and MariaDB compare keys as they are written."""
 
 
 class String(TypeDecorator[str]):
@@ -228,6 +232,10 @@ class JSON(TypeDecorator[Any]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         kept = postgresql.JSONB if dialect.name == "postgresql" else sa.JSON
         return kept(none_as_null=self.none_as_null)
+
+    def bind_processor(self, dialect: Dialect) -> Processor | None:
+        null = None if self.none_as_null else "null"
+        return lambda value: null if value is None else dumps(value)
 
 
 def big_auto() -> TypeEngine[Any]:

@@ -106,7 +106,7 @@ def _declare(name: str = "Bad", registry: orm.Registry | None = None, /, **names
         ({"a": orm.Integer(primary_key=True), "b": orm.Integer(primary_key=True)}, "more than one primary key"),
         ({"id": orm.Integer()}, "not the primary key"),
         ({"a": orm.Integer(column="x"), "b": orm.Integer(column="x")}, "same column"),
-        ({"a": orm.ForeignKey("Bad"), "a_id": orm.Integer()}, "same column|both"),
+        ({"a": orm.ForeignKey("Bad"), "a_id": orm.Integer()}, "declared twice"),
         ({"Meta": {"orderin": ["a"]}}, "has no option 'orderin'. Choose from: registry"),
         ({"Meta": {"ordering": "name"}}, "is a list"),
         ({"Meta": {"constraints": ["name"]}}, "UniqueConstraint"),

@@ -70,7 +70,7 @@ async def test_a_value_comes_back_equal_and_is_found(music: orm.Database, name: 
     await Everything.objects.create()
     found = await Everything.objects.get(id=made.id)
     assert getattr(found, name) == value
-    assert type(getattr(found, name)) in (type(value), type(getattr(made, name)))
+    assert isinstance(getattr(found, name), type(value))
     assert await Everything.objects.filter(**{name: value}).values_list("id", flat=True) == [made.id]
     assert await Everything.objects.values_list(name, flat=True).filter(id=made.id) == [value]
     if name not in ("data",):
@@ -184,7 +184,7 @@ def _meta(registry: orm.Registry) -> type:
 
 
 async def test_defaults_are_values_callables_and_expressions(database: orm.Database) -> None:
-    registry = orm.Registry(database)
+    own = orm.Registry(database)
 
     class Defaulted(orm.Model):
         number = orm.Integer(default=7)
@@ -194,9 +194,9 @@ async def test_defaults_are_values_callables_and_expressions(database: orm.Datab
         state = orm.String(max_length=9, default=sa.text("'new'"))
 
         class Meta:
-            registry = registry
+            registry = own
 
-    await registry.create_all()
+    await own.create_all()
     try:
         before = datetime.now(UTC)
         first, second = await Defaulted.objects.bulk_create([Defaulted(), Defaulted()])
@@ -208,4 +208,4 @@ async def test_defaults_are_values_callables_and_expressions(database: orm.Datab
         assert first.made.tzinfo is UTC
         assert (await Defaulted.objects.get(id=third.id)).made == third.made
     finally:
-        await registry.drop_all()
+        await own.drop_all()

@@ -193,6 +193,10 @@ async def test_json_items_of_typed_columns(music: orm.Database) -> None:
 @pytest.mark.parametrize("key", ['a"b', "a'b", "a.b", "a b", "$", "a[0]", "ä", "back\\slash", "%s", "*"])
 async def test_json_keys_of_every_spelling(music: orm.Database, key: str) -> None:
     row = await Everything.objects.create(data={key: 1, "other": 2})
+    if '"' in key and music.dialect.name == "sqlite":
+        with pytest.raises(orm.NotSupportedError, match="double quote"):
+            await Everything.objects.filter(Everything.data[key] == 1)
+        return
     assert await Everything.objects.filter(Everything.data[key] == 1) == [row]
     assert await Everything.objects.filter(Everything.data[key] == 2) == []
 
@@ -203,7 +207,7 @@ async def test_expressions_as_operands(music: orm.Database) -> None:
     assert await Everything.objects.filter(integer=orm.F("small")) == [a]
     assert await Everything.objects.filter(Everything.integer == Everything.small) == [a]
     assert await Everything.objects.filter(big__gt=orm.F("integer") * 2 + 1) == [b]
-    assert await Everything.objects.filter(big=orm.F("small") + 1) == []
+    assert await Everything.objects.filter(big=orm.F("small") + 1) == [a]
     assert await Everything.objects.filter(big=orm.F("small") + 2) == []
     assert await Everything.objects.all().update(big=orm.F("big") + orm.F("integer")) == 2
     assert await Everything.objects.order_by("id").values_list("big", flat=True) == [11, 25]

@@ -46,28 +46,28 @@ async def test_1_a_null_key_gives_none(music: orm.Database) -> None:
 
 
 async def test_1_a_property_that_hits_an_unloaded_attribute_reports_that_attribute(music: orm.Database) -> None:
-    registry = orm.Registry(music)
+    own = orm.Registry(music)
 
     class Named(orm.Model):
         name: orm.Field[str] = orm.String(max_length=9)
         other: orm.Field[str] = orm.String(max_length=9, default="")
 
         class Meta:
-            registry = registry
+            registry = own
             tablename = "named"
 
         @property
         def shout(self) -> str:
             return self.name.upper()
 
-    await registry.create_all()
+    await own.create_all()
     try:
         await Named.objects.create(name="x")
         sparse = (await Named.objects.only("other"))[0]
         with pytest.raises(orm.NotLoaded, match=r"Named\.name is not loaded"):
             _ = sparse.shout
     finally:
-        await registry.drop_all()
+        await own.drop_all()
 
 
 # ---------------------------------------------------------------- 2. joins
@@ -305,14 +305,14 @@ async def test_7_values_are_validated_before_they_are_sent(music: orm.Database) 
 
 
 async def test_7_loading_runs_a_hook_and_not_the_constructor(music: orm.Database) -> None:
-    registry = orm.Registry(music)
+    own = orm.Registry(music)
     seen: list[str] = []
 
     class Hooked(orm.Model):
         name: orm.Field[str] = orm.String(max_length=9)
 
         class Meta:
-            registry = registry
+            registry = own
             tablename = "hooked"
 
         def __init__(self, **values: object) -> None:
@@ -322,12 +322,12 @@ async def test_7_loading_runs_a_hook_and_not_the_constructor(music: orm.Database
         def after_load(self) -> None:
             seen.append(f"loaded {self.name}")
 
-    await registry.create_all()
+    await own.create_all()
     try:
         await Hooked.objects.create(name="x")
         await Hooked.objects.get(name="x")
     finally:
-        await registry.drop_all()
+        await own.drop_all()
     assert seen == ["init", "loaded x"]
 
 
@@ -459,23 +459,24 @@ async def test_13_decimals_and_large_integers_are_exact_and_numbers(music: orm.D
 
 async def test_13_what_sqlite_cannot_hold_is_refused_in_the_declaration(sqlite_url: str) -> None:
     async with orm.Database(sqlite_url) as database:
-        registry = orm.Registry(database)
+        own = orm.Registry(database)
 
         class Wide(orm.Model):
             amount = orm.Decimal(max_digits=16, decimal_places=2)
 
             class Meta:
-                registry = registry
+                registry = own
 
         with pytest.raises(orm.NotSupportedError, match="16 digits"):
-            await registry.create_all()
+            await own.create_all()
 
 
 # ---------------------------------------------------------------- 14. untrusted names and values
 
 
 @pytest.mark.parametrize(
-    "name", ["id; drop table album", 'id"', "title__x", "_id", "artist__", "__class__", "pk__pk", "title\0", "\uff54itle"]
+    "name",
+    ["id; drop table album", 'id"', "title__x", "_id", "artist__", "__class__", "pk__pk", "title\0", "\uff54itle"],
 )
 async def test_14_names_are_resolved_against_the_schema(name: str) -> None:
     for use in (

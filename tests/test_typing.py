@@ -1,0 +1,150 @@
+"""What type checkers see: exactly the marked lines of an application are wrong, and what they accept runs."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from orm.database import Database
+from tests.typing.app import accepts
+from tests.typing.app.base import models
+from tests.typing.app.notes import Note, Tag
+from tests.typing.app.samples import Nullable
+from tests.typing.app.users import User
+
+ROOT = Path(__file__).parent.parent
+APP = ROOT / "tests/typing/app"
+MARK = re.compile(r"  # type: ignore$")
+Line = tuple[str, int]
+
+WRONG = "assert_type(Note.text, orm.Column[int])\n"
+"""Is written below what must be accepted, to see that it is read to the end."""
+
+UNSEEN = {
+    "ty": {
+        # An annotation that does not fit the descriptor on its right-hand side.
+        "a: orm.Field[int] = orm.String(max_length=100)",
+        "b: orm.Field[str] = orm.String(max_length=100, null=True)",
+        "c: orm.Field[decimal.Decimal] = orm.Float()",
+        "d: orm.Field[Colour] = orm.Enum(Size)",
+        "e: orm.Related[User] = orm.ForeignKey(Note)",
+        "f: orm.Related[User] = orm.ForeignKey(User, null=True)",
+        "g: orm.Related[User] = orm.OneToOne(Note)",
+        "h: orm.RelatedSet[User] = orm.ManyToMany(Note)",
+        "i: orm.Field[datetime.datetime] = orm.Date()",
+        # A keyword that `**options: Unpack[…]` does not have.
+        "c: orm.Field[str] = orm.String(max_length=100, nul=True)",
+        "f: orm.Field[str] = orm.Text(max_length=100)",
+        "i: orm.Field[int] = orm.Integer(max_length=3)",
+        "n: orm.Field[int] = orm.BigAutoField(default=1)",
+        "p: orm.Field[datetime.datetime] = orm.DateTime(auto_now=True)",
+        'orm.Database("sqlite:///x.db", nonsense=1)',
+    },
+}
+"""What a checker cannot see, as measured; it fails here when it has learnt to."""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The application without its marks, as a project of its own beside the library."""
+    shutil.copytree(APP, tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "app/accepts.py").open("a") as accepted:
+        accepted.write(WRONG)
+    rejects = tmp_path / "app/rejects.py"
+    rejects.write_text("".join(f"{MARK.sub('', line)}\n" for line in rejects.read_text().splitlines()))
+    (tmp_path / "orm").symlink_to(ROOT / "orm")
+    shutil.copy(ROOT / "tests/typing/pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def run(project: Path, *command: str) -> str:
+    """What a checker prints; it must say itself that it ran to the end and found errors."""
+    environment = {**os.environ, "MYPYPATH": "", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def lines(output: str, pattern: str) -> set[Line]:
+    """Where a checker's lines of text say that there are errors in the application."""
+    found = re.findall(pattern, output, re.MULTILINE)
+    return {(Path(path).name, int(line)) for path, line in found}
+
+
+def mypy(project: Path) -> set[Line]:
+    output = run(project, "mypy", "--cache-dir", str(project / ".mypy_cache"))
+    return lines(output, r"^(app/[^:]+):(\d+): error:")
+
+
+def pyright(project: Path) -> set[Line]:
+    report = json.loads(run(project, "pyright", "--pythonpath", sys.executable, "--outputjson"))
+    return {
+        (Path(found["file"]).name, found["range"]["start"]["line"] + 1)
+        for found in report["generalDiagnostics"]
+        if found["severity"] == "error"
+    }
+
+
+def ty(project: Path) -> set[Line]:
+    output = run(project, "ty", "check", "--output-format", "concise", "--python", sys.executable)
+    return lines(output, r"^(app/[^:]+):(\d+):\d+: error")
+
+
+def pyrefly(project: Path) -> set[Line]:
+    command = ["pyrefly", "check", "--output-format", "min-text", "--python-interpreter-path", sys.executable]
+    return lines(run(project, *command), r"^\s*ERROR (app/[^:]+):(\d+):")
+
+
+def marked(unseen: set[str]) -> set[Line]:
+    """The lines that a checker must report."""
+    numbered = enumerate((APP / "rejects.py").read_text().splitlines(), 1)
+    texts = {number: MARK.sub("", line).strip() for number, line in numbered if MARK.search(line)}
+    assert unseen <= set(texts.values())
+    last = len((APP / "accepts.py").read_text().splitlines()) + 1
+    return {("accepts.py", last), *[("rejects.py", number) for number, text in texts.items() if text not in unseen]}
+
+
+@pytest.mark.parametrize("checker", [mypy, pyright, ty, pyrefly])
+def test_a_checker_reports_exactly_the_marked_lines(checker: Any, project: Path) -> None:
+    reported = checker(project)
+    expected = marked(UNSEEN.get(checker.__name__, set()))
+    assert (sorted(expected - reported), sorted(reported - expected)) == ([], [])
+
+
+@pytest_asyncio.fixture
+async def application(database: Database) -> AsyncIterator[dict[str, Any]]:
+    """What the functions of `accepts` take, by the names of their parameters."""
+    models.database = database
+    await models.create_all()
+    user = await User.objects.create(name="Tom")
+    note = await Note.objects.create(text="first", author=user, editor=user)
+    yield {
+        "database": database,
+        "user": user,
+        "note": await Note.objects.get(id=note.id),
+        "tag": await Tag.objects.create(name="x"),
+        "nullable": await Nullable.objects.create(),
+    }
+    await models.drop_all()
+    models.database = None
+
+
+FUNCTIONS = [function for name, function in vars(accepts).items() if inspect.iscoroutinefunction(function)]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+async def test_what_is_accepted_runs(function: Any, application: dict[str, Any]) -> None:
+    await function(**{name: application[name] for name in inspect.signature(function).parameters})
