@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Unpack
 
 from sqlalchemy.engine import Dialect
 
-from orm.database.executor import Executor, pieces_of, read_pieces, table
+from orm.database.executor import Executor, table
 from orm.database.hooks import Hook, run_at_once
 from orm.database.interfaces import Capabilities, Source, StatementInfo, Table, WriteRefused
 from orm.database.observers import Observer, Operation, Watch
@@ -20,9 +20,11 @@ from orm.database.rollback import EnclosingTransaction
 from orm.database.scopes import ENTERED, Scope, Scopes
 from orm.database.sessions import Session
 from orm.database.statements import Statements
-from orm.database.transactions import Transaction, TransactionOptions
+from orm.database.streams import pieces_of, read_pieces
+from orm.database.transaction_options import TransactionOptions
+from orm.database.transactions import Transaction
 from orm.database.url import DatabaseURL, Options, OptionValues, parse
-from orm.exceptions import InterfaceError, NotSupportedError, TransactionError
+from orm.exceptions import InterfaceError, TransactionError
 
 T = TypeVar("T")
 
@@ -51,9 +53,8 @@ class Database(Executor):
         self._source = _source(self._url, self._options)
         self._statements = Statements(self._source.dialect, pgbouncer=self._options.pgbouncer)
         self._pools = Pools(self._source, self._options, in_memory=self._url.is_memory)
-        watched = bool(observers) or self._options.query_timeout is not None
-        self._watch = Watch(observers, self._options.query_timeout) if watched else None
-        self._scopes = Scopes(self._pools, self._statements, self._watch)
+        self._scopes = Scopes(self._pools, self._statements, Watch(observers, self._options.query_timeout))
+        self._watch = self._scopes.watch
 
     def __repr__(self) -> str:
         status = self.pool_status
@@ -240,26 +241,10 @@ class Database(Executor):
         Raises:
             NotSupportedError: the database cannot do what is asked.
         """
-        able = self.capabilities
-        if isolation is not None:
-            isolation = isolation.upper().replace("_", " ")
-            if isolation not in able.isolation_levels:
-                raise NotSupportedError(
-                    f"{self.dialect.name} has no isolation level {isolation!r}. "
-                    f"Choose from: {', '.join(sorted(able.isolation_levels)) or 'none'}."
-                )
-        if read_only and not able.read_only:
-            raise NotSupportedError(f"{self.dialect.name} has no read-only transactions.")
-        if deferrable and not able.deferrable:
-            raise NotSupportedError(f"{self.dialect.name} has no deferrable transactions.")
-        if retries < 0:
-            raise InterfaceError(f"retries must be at least 0, not {retries!r}.")
-        if timeout is not None and not timeout > 0:
-            raise InterfaceError(f"timeout must be a number of seconds greater than 0, not {timeout!r}.")
         options = TransactionOptions(
             isolation, read_only, deferrable, durable, shared, retries, timeout, force_rollback
         )
-        return Transaction(self._scopes, options)
+        return Transaction(self._scopes, options.checked(self.capabilities, self.dialect.name))
 
     def in_transaction(self) -> bool:
         """Whether a statement of this task would run inside a transaction block."""

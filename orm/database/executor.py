@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import aclosing
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from orm.database.interfaces import Arguments, Connection, Outcome, StatementInfo, Table
 from orm.database.interfaces import Row as RawRow
-from orm.database.observers import Operation, Watch
+from orm.database.observers import Operation
 from orm.database.rows import Result, Row
 from orm.database.statements import Bound, Query, Statement, Statements, Values
 
@@ -170,44 +169,6 @@ def _result(statement: Statement, outcome: Outcome) -> Result:
     if statement.hidden_key:
         key = outcome.rows[0][0] if len(outcome.rows) == 1 else None
         return Result(outcome.rowcount, key if isinstance(key, int) else None)
-    rows = statement.rows(Table(statement.known_names(), outcome.rows)) if statement.columns else []
+    rows = statement.rows(Table(statement.known_names(), outcome.rows)) if statement.columns else ()
     single = statement.inserts and outcome.rowcount == 1
     return Result(outcome.rowcount, (outcome.lastrowid or None) if single else None, rows)
-
-
-async def pieces_of(whole: Table, chunk_size: int) -> AsyncGenerator[Table]:
-    """A result that was read whole, in pieces."""
-    for start in range(0, len(whole.rows), chunk_size):
-        yield Table(whole.names, whole.rows[start : start + chunk_size])
-
-
-async def read_pieces(
-    connection: Connection, sql: str, arguments: Any, chunk_size: int, watch: Watch | None, info: StatementInfo | None
-) -> AsyncGenerator[Table]:
-    """Read a result in pieces from one connection; with a watch each is bounded, and the whole reported."""
-    stream = cast("AsyncGenerator[Table]", connection.stream(sql, arguments, chunk_size))
-    if watch is None:
-        async with aclosing(stream):
-            async for piece in stream:
-                yield piece
-        return
-    rows, duration, failure = 0, 0.0, None
-    try:
-        async with aclosing(stream):
-            while True:
-                began = time.perf_counter()
-                try:
-                    piece = await watch.bounded(anext(stream))
-                except StopAsyncIteration:
-                    break
-                finally:
-                    duration += time.perf_counter() - began
-                rows += len(piece.rows)
-                yield piece
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        failure = error
-        raise
-    finally:
-        watch.report(sql, arguments, duration, rows, failure, info)

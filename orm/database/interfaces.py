@@ -54,14 +54,17 @@ class StatementInfo(Protocol):
     @property
     def operation(self) -> str:
         """`select`, `insert`, `update`, `delete`, …"""
+        ...
 
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables it names."""
+        ...
 
     @property
     def summary(self) -> str:
         """One line for people, without values."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -373,8 +373,9 @@ class Pool:
 
     async def _wait_for_the_last(self) -> None:
         end = self.loop.time() + 1.0
-        while any(not connection.reaped for connection in self._used) and self.loop.time() < end:
-            await asyncio.sleep(0.01)  # in a statement of another task
+        # Looked at again and again, because an event would cost every release.
+        while any(not connection.reaped for connection in self._used) and self.loop.time() < end:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         for connection in list(self._used):
             if not connection.reaped:
                 connection.abort()

@@ -6,11 +6,13 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from orm.database.executor import pieces_of, table
+from orm.database.executor import table
 from orm.database.interfaces import StatementInfo, Table
 from orm.database.observers import Operation
 from orm.database.scopes import Scopes
-from orm.database.transactions import Transaction, TransactionOptions
+from orm.database.streams import pieces_of
+from orm.database.transaction_options import TransactionOptions
+from orm.database.transactions import Transaction
 
 T = TypeVar("T")
 

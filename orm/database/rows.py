@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-from sqlalchemy.sql.elements import ColumnElement
+from typing import Any, NamedTuple, cast
 
 from orm.database.interfaces import Row as RawRow
 
@@ -44,7 +43,7 @@ class Shape:
     def position(self, key: Any) -> int:
         """Where a name or column is. Raises `KeyError`."""
         position = self.positions.get(key)
-        if position is None and isinstance(key, ColumnElement):
+        if position is None and not isinstance(key, str):
             # A column of a table, asked of a result that came from text and knows only names.
             position = self.positions.get(getattr(key, "key", None))
         if position is None:
@@ -122,7 +121,8 @@ class Row:
         return RowMapping(self)
 
 
-Sequence.register(Row)
+# Not inherited: `count` and `index` are good names for columns.
+cast("ABCMeta", Sequence).register(Row)
 
 
 class RowMapping(Mapping[str, Any]):

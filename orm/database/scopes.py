@@ -23,10 +23,13 @@ may be left in another context than it was entered in."""
 class Scopes:
     """What the scopes of one database share, and which of them a task is in."""
 
-    def __init__(self, pools: Pools, statements: Statements, watch: Watch | None) -> None:
+    def __init__(self, pools: Pools, statements: Statements, watch: Watch) -> None:
         self.pools = pools
         self.statements = statements
-        self.watch = watch
+        self.observers = watch
+        """Whom to tell about transactions."""
+        self.watch = watch if watch.is_needed else None
+        """Through whom statements run, or `None` where nobody looks: statements are the hot path."""
         self.base: Scope | None = None
         """The transaction around everything, for a database with `force_rollback`."""
 

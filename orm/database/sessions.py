@@ -7,11 +7,12 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Any, TypeVar
 
-from orm.database.executor import pieces_of, read_pieces, table
+from orm.database.executor import table
 from orm.database.interfaces import Connection, StatementInfo, Table, WriteRefused
 from orm.database.observers import Operation
 from orm.database.pool import Pool
 from orm.database.scopes import ENTERED, Scope, Scopes, holder
+from orm.database.streams import pieces_of, read_pieces
 from orm.exceptions import InterfaceError, TransactionError
 
 T = TypeVar("T")
@@ -115,7 +116,7 @@ class Session(Scope):
         inner = self._inner()
         if inner is not None:
             return await inner.perform(operation, sql, arguments, write, info)
-        connection = self._usable(write)
+        connection = self.connection_for(write=write)
         watch = self._scopes.watch
         try:
             if watch is None:
@@ -134,7 +135,7 @@ class Session(Scope):
         if inner is not None:
             pieces = inner.tables(sql, arguments, chunk_size, write, info)
         elif self._scopes.pools.source.capabilities.interleaving:
-            connection = self._usable(write)
+            connection = self.connection_for(write=write)
             pieces = read_pieces(connection, sql, arguments, chunk_size, self._scopes.watch, info)
         else:
             pieces = pieces_of(await self.perform(table, sql, arguments, write, info), chunk_size)
@@ -154,7 +155,8 @@ class Session(Scope):
                 return self._scopes.current()
         return None
 
-    def _usable(self, write: bool) -> Connection:
+    def connection_for(self, *, write: bool) -> Connection:
+        """The connection, for the task that owns it and for what it can do. Raises as the errors say."""
         connection = self.connection
         if not self.belongs_to_me():
             raise InterfaceError("This connection belongs to another task. Use database.connection() in each task.")

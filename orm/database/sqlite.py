@@ -18,7 +18,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from types import MappingProxyType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import aiosqlite
@@ -36,7 +36,7 @@ from orm.database.interfaces import (
 )
 from orm.database.sqlite_errors import is_busy, translate
 from orm.database.url import DatabaseURL, Options
-from orm.exceptions import ConnectionLost, NotSupportedError, OperationalError
+from orm.exceptions import ConnectionLost, LockTimeout, NotSupportedError, OperationalError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,6 +45,8 @@ BUSY_SLICE_MILLISECONDS = 20
 """How long the worker thread itself waits for another process's lock, before it waits in asyncio instead."""
 
 _INTERRUPT_INTERVAL = 0.002
+_ROLLBACKS = 100
+"""How often ROLLBACK is tried: the interrupts that have stopped a statement may reach it, too."""
 
 
 @lru_cache(maxsize=256)
@@ -69,19 +71,39 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 class SQLiteConnection(Connection):
     """One connection and the thread it lives in."""
 
-    __slots__ = ("_closed", "_database", "_lock_timeout", "_query_only", "_queue", "_raw", "_setup", "_stopping")
+    __slots__ = (
+        "_closed",
+        "_database",
+        "_lock_timeout",
+        "_only_reads_now",
+        "_queue",
+        "_raw",
+        "_read_only",
+        "_setup",
+        "_stopping",
+    )
 
-    def __init__(self, raw: aiosqlite.Connection, *, lock_timeout: float, setup: Sequence[str] = ()) -> None:
-        """Wrap an open connection; `setup` are the statements that bring its settings back."""
+    def __init__(
+        self, raw: aiosqlite.Connection, *, lock_timeout: float, setup: Sequence[str] = (), read_only: bool = False
+    ) -> None:
+        """Wrap an open connection.
+
+        Args:
+            raw: aiosqlite's connection, in autocommit mode (`isolation_level=None`).
+            lock_timeout: how long to wait for another connection's lock, in seconds.
+            setup: the statements that bring its settings back.
+            read_only: it is a reader (`query_only`) by its setup.
+        """
         super().__init__()
         self._raw = raw
-        self._queue = raw._tx  # pyright: ignore[reportPrivateUsage]
+        self._queue: Any = raw._tx  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
         self._database: sqlite3.Connection = raw._conn  # pyright: ignore[reportPrivateUsage]
         self._lock_timeout = lock_timeout
         self._setup = tuple(setup)
         self._closed = False
         self._stopping = False
-        self._query_only = False
+        self._read_only = read_only
+        self._only_reads_now = False
 
     @property
     def raw(self) -> aiosqlite.Connection:
@@ -103,7 +125,7 @@ class SQLiteConnection(Connection):
             self._stopping = True
             with contextlib.suppress(sqlite3.Error):
                 self._database.interrupt()
-            self._raw.stop()
+            cast("Any", self._raw).stop()
 
     async def close(self) -> None:
         """Close, and wait for it: the last one writes the log back into the file."""
@@ -151,12 +173,10 @@ class SQLiteConnection(Connection):
             raise NotSupportedError(f"SQLite has no isolation level {options.isolation!r}. Choose from: SERIALIZABLE.")
         if options.deferrable:
             raise NotSupportedError("SQLite has no deferrable transactions. Leave deferrable away.")
-        if options.read_only:
-            self._query_only = True
+        if options.read_only and not self._read_only:
+            self._only_reads_now = True
             await self.command("PRAGMA query_only=on")
-            await self.command("BEGIN DEFERRED")
-        else:
-            await self.command("BEGIN IMMEDIATE")
+        await self.command("BEGIN DEFERRED" if options.read_only else "BEGIN IMMEDIATE")
 
     async def commit(self) -> None:
         """Commit; the log is synced when it returns."""
@@ -169,11 +189,10 @@ class SQLiteConnection(Connection):
         await self._allow_writing()
 
     async def _allow_writing(self) -> None:
-        """Undo what a read-only transaction set; a reader's own setting comes last in its setup."""
-        if self._query_only:
-            self._query_only = False
-            if "PRAGMA query_only=on" not in self._setup:
-                await self.command("PRAGMA query_only=off")
+        """Undo what a read-only transaction set."""
+        if self._only_reads_now:
+            await self.command("PRAGMA query_only=off")
+            self._only_reads_now = False
 
     async def interrupt(self) -> bool:
         """Stop the statement in flight and roll back: the thread's queue is in step again, whatever happened."""
@@ -190,8 +209,10 @@ class SQLiteConnection(Connection):
 
     def _roll_back(self) -> None:
         self._stopping = False
-        while self._database.in_transaction:
-            with contextlib.suppress(sqlite3.OperationalError):  # the interrupt that stopped the statement may linger
+        for _ in range(_ROLLBACKS):
+            if not self._database.in_transaction:
+                break
+            with contextlib.suppress(sqlite3.OperationalError):
                 self._database.execute("ROLLBACK")
 
     async def reset(self) -> bool:
@@ -248,6 +269,10 @@ class SQLiteConnection(Connection):
                 if not is_busy(again):
                     break
         self.busy = False
+        if is_busy(error):
+            raise LockTimeout(
+                f"The database is locked by another connection, and was not free within {self._lock_timeout:g} s."
+            ) from error
         raise translate(error) from error
 
 
@@ -330,7 +355,9 @@ class SQLiteSource(Source):
         raw._thread.daemon = True  # pyright: ignore[reportPrivateUsage]  # a forgotten connection stops no exit
         try:
             await raw
-            connection = SQLiteConnection(raw, lock_timeout=self._options.timeout, setup=self._setup(read_only))
+            connection = SQLiteConnection(
+                raw, lock_timeout=self._options.timeout, setup=self._setup(read_only), read_only=read_only
+            )
         except sqlite3.Error as error:
             raise ConnectionLost(f"Cannot open the SQLite database {self._path!r}: {error}.") from error
         try:
@@ -348,9 +375,10 @@ class SQLiteSource(Source):
         return [f"PRAGMA {name}={value}" for name, value in pragmas.items()]
 
     async def _prepare(self, connection: SQLiteConnection, read_only: bool) -> None:
+        raw: Any = connection.raw
         for name, function in FUNCTIONS.items():
             arity = function.__code__.co_argcount
-            await connection.raw.create_function(name, arity, function, deterministic=True)
+            await raw.create_function(name, arity, function, deterministic=True)
         if not read_only and not self._is_memory:
             await self._set_journal_mode(connection)
         await connection.reset()

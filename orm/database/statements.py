@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -129,9 +129,9 @@ class Bound(NamedTuple):
 class DefaultContext:
     """What a column's default function is given: the values of its row so far."""
 
-    current_parameters: dict[str, Any]
+    current_parameters: MutableMapping[str, Any]
 
-    def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> dict[str, Any]:
+    def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> MutableMapping[str, Any]:
         """The values of the row, under SQLAlchemy's name for it."""
         return self.current_parameters
 
@@ -191,7 +191,7 @@ class Statements:
     # Text
 
     def _text(self, sql: str) -> _Text:
-        text = self._texts.get(sql)
+        text: _Text | None = self._texts.get(sql)
         if text is None:
             words = classify(sql)
             if self._pgbouncer and words.outlives:
@@ -228,7 +228,7 @@ class Statements:
             return value  # asyncpg asks the server for the types
         if isinstance(value, datetime) and value.tzinfo is not None:
             value = value.astimezone(UTC).replace(tzinfo=None)  # how aware datetimes are kept there
-        kind = type(value)
+        kind = cast("type", type(value))
         if kind not in self._processors:
             self._processors[kind] = sa.literal(value).type.dialect_impl(self._dialect).bind_processor(self._dialect)
         processor = self._processors[kind]
@@ -274,9 +274,7 @@ class Statements:
         )
         operation = classify(str(sqlalchemy))
         writes = isinstance(query, UpdateBase)
-        tables = tuple(
-            sorted({str(table.name) for table in find_tables(query, include_crud=True, check_columns=True)})  # type: ignore[attr-defined]
-        )
+        tables = tuple(sorted({str(table.name) for table in find_tables(query, include_crud=True, check_columns=True)}))
         hidden = bool(sqlalchemy.implicit_returning)
         statement = Statement(
             operation=operation.operation,
@@ -325,7 +323,8 @@ class _Compiled:
         parameters = compiled.construct_params(values, extracted_parameters=binds or None, escape_names=False)
         for name, default in self._defaults:
             parameters[name] = default(parameters)
-        sql, processors, order = compiled.string, self._processors, compiled.positiontup or ()
+        sql, processors = compiled.string, self._processors
+        order: Sequence[str] = compiled.positiontup or ()
         if self._expands:
             expanded = compiled.construct_expanded_state(parameters, escape_names=False)
             sql, parameters, order = expanded.statement, dict(expanded.parameters), expanded.positiontup or ()
@@ -338,7 +337,7 @@ class _Compiled:
         return sql, arguments
 
 
-def _defaults(compiled: SQLCompiler) -> list[tuple[str, Callable[[dict[str, Any]], Any]]]:
+def _defaults(compiled: SQLCompiler) -> list[tuple[str, Callable[[MutableMapping[str, Any]], Any]]]:
     """The columns' Python-side defaults that the statement leaves to us, by parameter."""
     if not (compiled.insert_prefetch or compiled.update_prefetch):
         return []
@@ -348,7 +347,7 @@ def _defaults(compiled: SQLCompiler) -> list[tuple[str, Callable[[dict[str, Any]
     return [(name, _default(name, default)) for name, default in found]
 
 
-def _default(name: str, default: Any) -> Callable[[dict[str, Any]], Any]:
+def _default(name: str, default: Any) -> Callable[[MutableMapping[str, Any]], Any]:
     if default is not None and default.is_scalar:
         return lambda parameters: default.arg
     if default is not None and default.is_callable:

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import inspect
 import logging
-import random
 import time
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from orm.database.executor import pieces_of, read_pieces, table
-from orm.database.interfaces import BeginOptions, Connection, StatementInfo, Table
+from orm.database.commands import bounded, command
+from orm.database.deadline import Deadline
+from orm.database.executor import table
+from orm.database.hooks import Hook, run_hooks
+from orm.database.interfaces import Connection, StatementInfo, Table
 from orm.database.observers import Operation, Watch
 from orm.database.pool import CLEANING_SECONDS, Pool
+from orm.database.retries import retry
 from orm.database.scopes import Scope, Scopes, holder
 from orm.database.sessions import Session
+from orm.database.streams import OpenStreams, closing_of, next_of, pieces_of, read_pieces
+from orm.database.transaction_options import TransactionOptions
 from orm.exceptions import (
     CommitUnknown,
     ConnectionLost,
     DatabaseError,
-    DeadlockDetected,
     InterfaceError,
-    LockTimeout,
     PoolTimeout,
-    QueryTimeout,
-    SerializationFailure,
     TransactionError,
 )
 
@@ -39,35 +39,6 @@ logger = logging.getLogger("orm.database")
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Hook = Callable[[], Any]
-
-COMMAND_SECONDS = 30.0
-"""The bound of BEGIN, SAVEPOINT, RELEASE and COMMIT, above what waiting for a lock may take."""
-
-FIRST_BACKOFF_SECONDS = 0.01
-LONGEST_BACKOFF_SECONDS = 1.0
-
-RETRIED = SerializationFailure, DeadlockDetected, LockTimeout
-"""What the server answers when it has certainly rolled back and another try may go well."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionOptions:
-    """How a block is to be; `Database.transaction` explains them."""
-
-    isolation: str | None = None
-    read_only: bool = False
-    deferrable: bool = False
-    durable: bool = False
-    shared: bool = False
-    retries: int = 0
-    timeout: float | None = None
-    force_rollback: bool = False
-
-    @property
-    def begin(self) -> BeginOptions:
-        """What the driver is told."""
-        return BeginOptions(self.isolation, self.read_only, self.deferrable)
 
 
 class Transaction(Scope):
@@ -94,8 +65,8 @@ class Transaction(Scope):
         """The savepoint of a nested block that failed: rolled back to before the next statement."""
         self._turn: asyncio.Lock | None = asyncio.Lock() if options.shared else None
         self._users: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
-        self._streams: dict[AsyncGenerator[Table], asyncio.Task[Any] | None] = {}
-        self._deadline: asyncio.Timeout | None = None
+        self._streams = OpenStreams()
+        self._deadline = Deadline(options.timeout)
 
     def __call__(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         """Run an async function in a transaction of this kind, as often as `retries` allows."""
@@ -103,22 +74,17 @@ class Transaction(Scope):
             raise InterfaceError("Only an async function can be made a transaction.")
         scopes, options = self._scopes, self.options
 
+        async def attempt(*arguments: P.args, **keywords: P.kwargs) -> T:
+            async with Transaction(scopes, replace(options, retries=0)):
+                return await function(*arguments, **keywords)
+
         @functools.wraps(function)
         async def in_transaction(*arguments: P.args, **keywords: P.kwargs) -> T:
-            if options.retries and scopes.current() not in (None, scopes.base):
+            if options.retries and isinstance(scopes.current(), Transaction) and scopes.current() is not scopes.base:
                 raise TransactionError(
                     "A transaction with retries cannot run inside another one: the outer one could not be run again."
                 )
-            for attempt in range(options.retries + 1):
-                try:
-                    async with Transaction(scopes, replace(options, retries=0)):
-                        return await function(*arguments, **keywords)
-                except RETRIED:
-                    if attempt == options.retries:
-                        raise
-                longest = min(FIRST_BACKOFF_SECONDS * 2**attempt, LONGEST_BACKOFF_SECONDS)
-                await asyncio.sleep(random.uniform(0, longest))
-            raise AssertionError("A try returns or raises.")
+            return await retry(lambda: attempt(*arguments, **keywords), options.retries)
 
         return in_transaction
 
@@ -130,13 +96,11 @@ class Transaction(Scope):
             raise TransactionError("A block cannot be run twice: `retries` needs the decorator, @database.transaction.")
         if self._connection is not None or self._owner is not None:
             raise TransactionError("A transaction block is entered once. Call transaction() again.")
-        if options.timeout is not None:
-            self._deadline = asyncio.timeout(options.timeout)
-            await self._deadline.__aenter__()
+        await self._deadline.arm()
         try:
             await self._begin()
         except BaseException as error:
-            late = await self._too_late(error)
+            late = await self._deadline.disarm(error)
             if late is not None:
                 raise late from None
             raise
@@ -146,12 +110,10 @@ class Transaction(Scope):
 
     async def _begin(self) -> None:
         current = self._scopes.current()
-        if current is None:
-            await self._begin_on(None)
-        elif isinstance(current, Session) and current.belongs_to_me():
-            await self._begin_on(current)
-        elif isinstance(current, Transaction):
+        if isinstance(current, Transaction):
             await self._begin_inside(current)
+        else:
+            await self._begin_on(current if isinstance(current, Session) else None)
         self.ended = False
 
     async def _begin_on(self, session: Session | None) -> None:
@@ -162,25 +124,23 @@ class Transaction(Scope):
             connection = pool.acquire_nowait() or await pool.acquire()
             pool.hold(connection, holder("the transaction"))
         else:
-            connection = session.connection
+            connection = session.connection_for(write=not self.options.read_only)
         began = time.perf_counter()
         try:
-            await _bounded("BEGIN", connection.begin(self.options.begin))
+            await bounded("BEGIN", connection.begin(self.options.begin), wait=self._scopes.pools.options.timeout)
         except BaseException:
             if session is None:
                 pool.release(connection)
             raise
         self._pool, self._connection = pool, connection
-        if self._scopes.watch is not None:
-            self._scopes.watch.began(0, time.perf_counter() - began)
+        self._scopes.observers.began(0, time.perf_counter() - began)
 
     async def _begin_inside(self, parent: Transaction) -> None:
         """Begin a savepoint."""
         parent.admit()
-        options = self.options
         if parent is not self._scopes.base:  # a block that would be the outermost one counts as such
-            asked = options.isolation or options.deferrable or (options.read_only and not parent.options.read_only)
-            if options.durable or asked:
+            options = self.options
+            if options.only_outermost or (options.read_only and not parent.options.read_only):
                 raise TransactionError(
                     "A block inside another one is a savepoint: it cannot be durable, nor have an isolation level or "
                     "be read-only or deferrable by itself. Give that to the outermost block."
@@ -195,8 +155,7 @@ class Transaction(Scope):
             parent.give_turn()
             raise
         parent._child = self
-        if self._scopes.watch is not None:
-            self._scopes.watch.began(self.depth, time.perf_counter() - began)
+        self._scopes.observers.began(self.depth, time.perf_counter() - began)
 
     @property
     def _savepoint(self) -> str:
@@ -348,14 +307,14 @@ class Transaction(Scope):
 
     async def command(self, sql: str) -> None:
         """Run a command of our own in this block, whose turn it is."""
-        await self._guarded(_command, sql, (), None, None)
+        await self._guarded(command, sql, (), None, None)
 
     async def _undo(self) -> None:
         """Roll a failed nested block back: it did not wait for that itself."""
         connection = self._own_connection()
         savepoint = self._to_undo
-        await _bounded("ROLLBACK", connection.command(f"ROLLBACK TO SAVEPOINT {savepoint}"))
-        await _bounded("RELEASE", connection.command(f"RELEASE SAVEPOINT {savepoint}"))
+        await bounded("ROLLBACK", connection.command(f"ROLLBACK TO SAVEPOINT {savepoint}"))
+        await bounded("RELEASE", connection.command(f"RELEASE SAVEPOINT {savepoint}"))
         self._to_undo = None
 
     async def tables(
@@ -373,24 +332,24 @@ class Transaction(Scope):
         block = self._innermost()
         connection = block.connection
         stream = read_pieces(connection, sql, arguments, chunk_size, self._scopes.watch, info)
-        task = asyncio.current_task()
-        self._root._streams[stream] = task
+        streams = self._root._streams
+        streams.add(stream)
         try:
-            while (piece := await block._perform(_next_of(stream), sql, arguments, None, None)) is not None:
-                yield piece
+            while (next_piece := await block._perform(next_of(stream), sql, arguments, None, None)) is not None:
+                yield next_piece
         finally:
             # Closed here by the task that opened it. One that was dropped is finished by another task, which must not
             # touch the connection: that stream is closed when the transaction ends.
-            if asyncio.current_task() is task and not (block.ended or block.broken or self._root.broken):
-                del self._root._streams[stream]
-                await block._perform(_closing_of(stream), sql, arguments, None, None)
+            if streams.is_mine(stream) and not (block.ended or block.broken or self._root.broken):
+                streams.remove(stream)
+                await block._perform(closing_of(stream), sql, arguments, None, None)
 
     # Leaving
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        late = await self._too_late(error)
+        late = await self._deadline.disarm(error)
         if isinstance(error, GeneratorExit) and self._owner is not asyncio.current_task():
             asyncio.get_running_loop().call_exception_handler(
                 {
@@ -406,20 +365,6 @@ class Transaction(Scope):
         if late is not None:
             raise late from None
 
-    async def _too_late(self, error: BaseException | None) -> QueryTimeout | None:
-        """Disarm `timeout=`, so that COMMIT is not cut off; gives the error when it has fired already."""
-        deadline, self._deadline = self._deadline, None
-        if deadline is None:
-            return None
-        try:
-            await deadline.__aexit__(None if error is None else type(error), error, None)
-        except TimeoutError:
-            pass
-        else:
-            if not deadline.expired() or (error is not None and not isinstance(error, asyncio.CancelledError)):
-                return None
-        return QueryTimeout(f"The transaction took longer than {self.options.timeout:g} s and was rolled back.")
-
     async def _leave_savepoint(self, error: BaseException | None) -> None:
         parent = self.parent
         assert isinstance(parent, Transaction)
@@ -434,8 +379,7 @@ class Transaction(Scope):
                 self.ended = True
                 # Not waited for: it is sent before the parent's next statement, if there is one.
                 parent._to_undo = self._savepoint
-                if self._scopes.watch is not None:
-                    self._scopes.watch.rolled_back(self.depth, 0.0, broken or error)
+                self._scopes.observers.rolled_back(self.depth, 0.0, broken or error)
                 if error is None and broken is not None:
                     raise _rolled_back(broken) from broken
                 return
@@ -450,12 +394,11 @@ class Transaction(Scope):
     async def _release(self, parent: Transaction) -> None:
         began = time.perf_counter()
         try:
-            await _bounded("RELEASE", self.command(f"RELEASE SAVEPOINT {self._savepoint}"))
+            await bounded("RELEASE", self.command(f"RELEASE SAVEPOINT {self._savepoint}"))
         except BaseException:
             parent._to_undo = self._savepoint
             raise
-        if self._scopes.watch is not None:
-            self._scopes.watch.committed(self.depth, time.perf_counter() - began)
+        self._scopes.observers.committed(self.depth, time.perf_counter() - began)
 
     async def _leave_outermost(self, error: BaseException | None) -> None:
         connection, pool = self._connection, self._pool
@@ -481,20 +424,19 @@ class Transaction(Scope):
 
     def _notice_who_is_still_in_it(self) -> None:
         """A shared block that another task is still using cannot be left well."""
-        me = asyncio.current_task()
-        streaming = any(task not in (None, me) and not task.done() for task in self._streams.values() if task)
-        if self._turn is not None and (self._turn.locked() or streaming):
+        if self._turn is not None and (self._turn.locked() or self._streams.others_read()):
             self.broken = self.broken or TransactionError(
                 "The shared block was left while another task was using it. Await the tasks inside the block."
             )
 
     async def _commit(self, connection: Connection) -> None:
-        await self._close_streams()
+        await self._streams.close()
         if self._to_undo is not None:
             await self._undo()
-        watch, began, failure = self._scopes.watch, time.perf_counter(), None
+        began = time.perf_counter()
+        failure: BaseException | None = None
         try:
-            await _bounded("COMMIT", connection.commit())
+            await bounded("COMMIT", connection.commit(), wait=self._scopes.pools.options.timeout)
         except ConnectionLost as error:
             failure = error
             raise CommitUnknown(
@@ -504,8 +446,7 @@ class Transaction(Scope):
             failure = error
             raise
         finally:
-            if watch is not None:
-                watch.committed(0, time.perf_counter() - began, failure)
+            self._scopes.observers.committed(0, time.perf_counter() - began, failure)
 
     async def _roll_back(self, connection: Connection, error: BaseException | None) -> None:
         """Roll back at once if that can be waited for; otherwise the pool does it when it gets the connection."""
@@ -513,7 +454,7 @@ class Transaction(Scope):
         in_use = self._turn is not None and self._turn.locked()
         patient = error is None or isinstance(error, Exception)
         if patient and not in_use and not connection.busy and connection.in_transaction():
-            await self._close_streams()
+            await self._streams.close()
             try:
                 async with asyncio.timeout(CLEANING_SECONDS):
                     await connection.rollback()
@@ -521,15 +462,7 @@ class Transaction(Scope):
                 logger.debug("ROLLBACK failed, the connection is cleaned up: %r", failure)
         elif self._streams:
             connection.busy = True  # so that it is not handed on with a stream that somebody may still close
-        if self._scopes.watch is not None:
-            self._scopes.watch.rolled_back(0, time.perf_counter() - began, self.broken or error)
-
-    async def _close_streams(self) -> None:
-        for stream in list(self._streams):
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(CLEANING_SECONDS):
-                    await stream.aclose()
-        self._streams.clear()
+        self._scopes.observers.rolled_back(0, time.perf_counter() - began, self.broken or error)
 
     def on_commit(self, hook: Hook) -> None:
         """Call a function, or await an async one, after the outermost commit.
@@ -542,21 +475,6 @@ class Transaction(Scope):
         self._innermost()._hooks.append(hook)
 
 
-async def run_hooks(hooks: list[Hook]) -> None:
-    """Run what was to be run after a commit."""
-    for position, hook in enumerate(hooks):
-        try:
-            result = hook()
-            if inspect.isawaitable(result):
-                await result
-        except Exception:
-            logger.exception("An on_commit function failed; the transaction is committed: %r", hook)
-        except BaseException:
-            if position + 1 < len(hooks):
-                logger.warning("Cancelled after the commit; not run any more: %r", hooks[position + 1 :])
-            raise
-
-
 def _rolled_back(broken: BaseException) -> TransactionError:
     if isinstance(broken, TransactionError):
         return TransactionError(f"The transaction was rolled back. {broken}")
@@ -564,26 +482,3 @@ def _rolled_back(broken: BaseException) -> TransactionError:
         f"The transaction was rolled back, because of an error inside it that was caught: {broken}. "
         "What may fail belongs into a transaction() inside the block."
     )
-
-
-async def _bounded(command: str, work: Awaitable[T]) -> T:
-    timeout = asyncio.timeout(COMMAND_SECONDS)
-    try:
-        async with timeout:
-            return await work
-    except TimeoutError:
-        if not timeout.expired():
-            raise
-        raise ConnectionLost(f"{command} was not answered within {COMMAND_SECONDS:g} s.") from None
-
-
-def _command(connection: Connection, sql: str, arguments: Any) -> Awaitable[str]:
-    return _bounded(sql.partition(" ")[0], connection.command(sql))
-
-
-def _next_of(stream: AsyncGenerator[Table]) -> Operation[Table | None]:
-    return lambda connection, sql, arguments: anext(stream, None)
-
-
-def _closing_of(stream: AsyncGenerator[Table]) -> Operation[None]:
-    return lambda connection, sql, arguments: stream.aclose()
