@@ -1,0 +1,330 @@
+"""Everything here must be accepted, with exactly these types; and it runs, so the types tell the truth."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import ipaddress
+import uuid
+from typing import Any, assert_type
+
+import sqlalchemy as sa
+
+import orm
+from orm.database import Database, Result, Row, Transaction
+
+from .base import models
+from .notes import Note, NoteQuerySet, Pinned, Tag, Timestamped
+from .samples import Colour, Defaults, Nullable, Sample, Size
+from .users import Profile, User
+
+
+def full_sample() -> Sample:
+    return Sample(
+        key=uuid.uuid4(),
+        small=1,
+        whole=2,
+        big=3,
+        ratio=1.5,
+        price=decimal.Decimal("1.25"),
+        done=True,
+        name="abc",
+        text="x",
+        slug="a-b",
+        email="a@example.org",
+        url="https://example.org/",
+        day=datetime.date(2010, 1, 2),
+        moment=datetime.datetime(2010, 1, 2, tzinfo=datetime.UTC),
+        local=datetime.datetime(2010, 1, 2),
+        clock=datetime.time(12, 30),
+        length=datetime.timedelta(seconds=3),
+        other=uuid.uuid4(),
+        data=b"x",
+        address=ipaddress.IPv4Address("127.0.0.1"),
+        colour=Colour.GREEN,
+        size=Size.SMALL,
+        document={"b": {"c": 1.5}},
+    )
+
+
+async def constructors(user: User, note: Note) -> None:
+    Note(text="x", author=user)
+    Note(text="x", author=user, title=None, editor=user, created=3, rank=2)
+    Profile(user=user, text="x")
+    Tag(name="x")
+    Pinned(note=note, place=1)
+    Defaults()
+    Defaults(name="y", moment=datetime.datetime.now(datetime.UTC), document={"a": 1}, items=[3])
+    Nullable()
+    Nullable(price=decimal.Decimal("1.25"), colour=Colour.RED, done=None)
+    assert_type(full_sample(), Sample)
+
+
+async def reading(note: Note, user: User) -> None:
+    assert_type(note.id, int)
+    assert_type(note.text, str)
+    assert_type(note.title, str | None)
+    assert_type(note.created, int)
+    assert_type(note.author, User)
+    assert_type(note.author.id, int)
+    assert_type(note.author.name, str)
+    assert_type(note.editor, User | None)
+    assert_type(user.profile, Profile | None)
+    assert_type(User.reference(3), User)
+    assert_type(await User.reference(user.id).load(), User)
+    assert_type(await note.load("text", "author", "tags"), Note)
+
+
+async def sample_values(sample: Sample, nullable: Nullable) -> None:
+    assert_type(sample.key, uuid.UUID)
+    assert_type(sample.ratio, float)
+    assert_type(sample.price, decimal.Decimal)
+    assert_type(sample.done, bool)
+    assert_type(sample.url, str)
+    assert_type(sample.day, datetime.date)
+    assert_type(sample.moment, datetime.datetime)
+    assert_type(sample.clock, datetime.time)
+    assert_type(sample.length, datetime.timedelta)
+    assert_type(sample.data, bytes)
+    assert_type(sample.address, ipaddress.IPv4Address | ipaddress.IPv6Address)
+    assert_type(sample.colour, Colour)
+    assert_type(sample.size, Size)
+    assert_type(sample.document, dict[str, Any])
+    assert_type(sample.version, int)
+    assert_type(nullable.price, decimal.Decimal | None)
+    assert_type(nullable.colour, Colour | None)
+    assert_type(nullable.document, dict[str, Any] | None)
+
+
+async def related(user: User, note: Note, tag: Tag) -> None:
+    assert_type(user.notes, orm.RelatedQuerySet[Note])
+    assert_type(note.tags, orm.RelatedQuerySet[Tag])
+    assert_type(tag.notes, orm.RelatedQuerySet[Note])
+    assert_type(await user.notes, list[Note])
+    assert_type(await user.notes.filter(rank=1), list[Note])
+    assert_type(await user.notes.create(text="y"), Note)
+    await user.notes.add(note)
+    await note.tags.add(tag)
+    await note.tags.set([tag])
+    await note.tags.remove(tag)
+    await note.tags.clear()
+    await user.load("notes")
+    assert_type([found.text for found in user.notes], list[str])
+    assert_type(len(user.notes), int)
+    async for found in tag.notes:
+        assert_type(found, Note)
+
+
+async def columns() -> None:
+    assert_type(Note.text, orm.Column[str])
+    assert_type(Note.title, orm.Column[str | None])
+    assert_type(Note.author, type[User])
+    assert_type(Note.editor, type[User])
+    assert_type(Note.tags, type[Tag])
+    assert_type(User.profile, type[Profile])
+    assert_type(Note.author.name, orm.Column[str])
+    assert_type(Note.author.notes.text, orm.Column[str])
+    assert_type(Note.tags.name, orm.Column[str])
+    assert_type(User.profile.text, orm.Column[str])
+    assert_type(Sample.colour, orm.Column[Colour])
+    assert_type(Sample.price, orm.Column[decimal.Decimal])
+    assert_type(Note.table, sa.Table)
+    assert_type(Note.text.asc(), orm.Ordering)
+    assert_type(Note.text.desc(nulls="last"), orm.Ordering)
+
+
+async def conditions() -> None:
+    assert_type(Note.text == "x", orm.Condition)
+    assert_type(Note.text != "x", orm.Condition)
+    assert_type(Note.rank < 3, orm.Condition)
+    assert_type(Note.rank <= 3, orm.Condition)
+    assert_type(Note.rank > 3, orm.Condition)
+    assert_type(Note.rank >= 3, orm.Condition)
+    assert_type(Note.rank == Note.created, orm.Condition)
+    assert_type(Note.rank < Note.created + 1, orm.Condition)
+    assert_type(Note.rank == orm.F("created"), orm.Condition)
+    assert_type(Note.text == Note.title, orm.Condition)
+    assert_type(Note.title == Note.text, orm.Condition)
+    assert_type(Note.text == sa.func.lower("X"), orm.Condition)
+    assert_type(Note.author.id == 3, orm.Condition)
+    assert_type(Note.title == None, orm.Condition)  # noqa: E711
+    assert_type(Note.title.is_null(), orm.Condition)
+    assert_type(Note.editor.id.is_null(False), orm.Condition)
+    assert_type(Note.rank.is_in([1, 2]), orm.Condition)
+    assert_type(Note.rank.is_in(Note.objects.values_list(Note.rank, flat=True)), orm.Condition)
+    assert_type(Note.rank.range(1, 2), orm.Condition)
+    assert_type(~(Note.text == "x") & (Note.rank < 3) | Note.title.is_null(), orm.Condition)
+    assert_type(orm.Q(text="x") | orm.Q(Note.rank == 3, author__name="y"), orm.Condition)
+    assert_type(Sample.colour == Colour.RED, orm.Condition)
+    assert_type(Sample.price >= decimal.Decimal("1.5"), orm.Condition)
+
+
+async def text_conditions() -> None:
+    for column in (Note.text, Note.author.name):
+        assert_type(column.iexact("x"), orm.Condition)
+        assert_type(column.contains("x"), orm.Condition)
+        assert_type(column.icontains("x"), orm.Condition)
+        assert_type(column.startswith("x"), orm.Condition)
+        assert_type(column.istartswith("x"), orm.Condition)
+        assert_type(column.endswith("x"), orm.Condition)
+        assert_type(column.iendswith("x"), orm.Condition)
+        assert_type(column.regex("x"), orm.Condition)
+        assert_type(column.iregex("x"), orm.Condition)
+    assert_type(Note.title.icontains("x"), orm.Condition)
+
+
+async def parts() -> None:
+    assert_type(Sample.moment.year, orm.Column[int])
+    assert_type(Sample.moment.hour, orm.Column[int])
+    assert_type(Sample.moment.date, orm.Column[datetime.date])
+    assert_type(Sample.moment.time, orm.Column[datetime.time])
+    assert_type(Sample.day.week_day, orm.Column[int])
+    assert_type(Sample.clock.minute, orm.Column[int])
+    assert_type(Nullable.day.month, orm.Column[int | None])
+    assert_type(Nullable.moment.date, orm.Column[datetime.date | None])
+    assert_type(Sample.day.year == 2010, orm.Condition)
+    assert_type(Sample.moment.date < datetime.date(2010, 1, 1), orm.Condition)
+    assert_type(Sample.document["b"], orm.Column[Any])
+    assert_type(Sample.document["b"]["c"] == 1.5, orm.Condition)
+
+
+async def chains() -> None:
+    assert_type(Note.objects, NoteQuerySet)
+    assert_type(User.objects, orm.QuerySet[User])
+    assert_type(Note.objects.filter(text__icontains="x").urgent(), NoteQuerySet)
+    assert_type(Note.objects.all().none().exclude(rank=1).distinct().reverse(), NoteQuerySet)
+    assert_type(Note.objects.select_related(Note.author, "editor").urgent(), NoteQuerySet)
+    assert_type(Note.objects.prefetch_related(Note.tags, "author__notes").urgent(), NoteQuerySet)
+    assert_type(Note.objects.only(Note.text, "rank").defer(Note.rank).urgent(), NoteQuerySet)
+    assert_type(Note.objects.limit(3).offset(1), NoteQuerySet)
+    assert_type(Note.objects[1:3], NoteQuerySet)
+    assert_type(Note.objects.search("x"), NoteQuerySet)
+    assert_type(Note.objects.order_by(Note.rank.desc(), Note.text, "-id", orm.F("rank")), NoteQuerySet)
+    prefetch = orm.Prefetch("notes", Note.objects.filter(Note.rank < 3), to_attr="urgent")
+    assert_type(User.objects.prefetch_related(prefetch), orm.QuerySet[User])
+    assert_type(str(Note.objects), str)
+
+
+async def ends(user: User, note: Note, database: Database) -> None:
+    assert_type(await Note.objects.filter(Note.author.name == "x"), list[Note])
+    assert_type(await Note.objects.filter(Note.table.c.rank == 3), list[Note])
+    assert_type(await Note.objects.using(database), list[Note])
+    assert_type(await Note.objects.get(id=note.id), Note)
+    assert_type(await Note.objects.get(Note.id == note.id), Note)
+    assert_type(await Note.objects.get_or_none(id=0), Note | None)
+    assert_type(await Note.objects.first(), Note | None)
+    assert_type(await Note.objects.last(), Note | None)
+    assert_type(await Note.objects.latest("rank"), Note)
+    assert_type(await Note.objects.earliest(Note.rank), Note)
+    assert_type(await Note.objects.count(), int)
+    assert_type(await Note.objects.exists(), bool)
+    assert_type(await Note.objects.contains(note), bool)
+    assert_type(await User.objects.in_bulk([user.id]), dict[Any, User])
+    async for found in Note.objects.select_related(Note.author).order_by(Note.rank.desc(), "-id"):
+        assert_type(found, Note)
+    async for found in Note.objects.iterate(chunk_size=10):
+        assert_type(found, Note)
+
+
+async def pages() -> None:
+    page = await Note.objects.order_by("text").paginate(page=1, per_page=20)
+    assert_type(page, orm.Page[Note])
+    assert_type(page.items, list[Note])
+    assert_type(page.total, int)
+    assert_type(page.has_next, bool)
+    assert_type([found.text for found in page], list[str])
+
+
+async def values() -> None:
+    assert_type(await Note.objects.values_list(Note.text), list[tuple[str]])
+    assert_type(await Note.objects.values_list(Note.text, Note.title), list[tuple[str, str | None]])
+    assert_type(await Note.objects.values_list(Note.id, Note.text, Note.title), list[tuple[int, str, str | None]])
+    assert_type(
+        await Note.objects.values_list(Note.id, Note.text, Note.title, Note.author.name),
+        list[tuple[int, str, str | None, str]],
+    )
+    assert_type(await Note.objects.values_list(Note.author.name, flat=True), list[str])
+    assert_type(await Sample.objects.values_list(Sample.day.year, flat=True), list[int])
+    assert_type(await Note.objects.values_list("text", "rank"), list[Any])
+    assert_type(await Note.objects.values_list("text", "rank", named=True), list[Any])
+    assert_type(await Note.objects.values(Note.text, "rank"), list[dict[str, Any]])
+    assert_type(await Note.objects.filter(rank=1).values_list(Note.text, flat=True).first(), str | None)
+    async for text, rank in Note.objects.values_list(Note.text, Note.rank):
+        assert_type(text, str)
+        assert_type(rank, int)
+    page = await Note.objects.values_list(Note.rank, flat=True).paginate()
+    assert_type(page, orm.Page[int])
+
+
+async def writing(user: User) -> None:
+    note = await Note.objects.create(text="x", author=user)
+    assert_type(note, Note)
+    note.title = None
+    note.editor = user
+    note.editor = None
+    note.author = user
+    assert_type(await note.save(), Note)
+    assert_type(await note.save(fields=["text"]), Note)
+    assert_type(await note.update(text="y"), Note)
+    assert_type(await Note(text="new", author=user).save(), Note)
+    assert_type(await Note.objects.get_or_create(text="z", author=user, defaults={"rank": 3}), tuple[Note, bool])
+    assert_type(await Note.objects.update_or_create(text="z", author=user, defaults={"rank": 4}), tuple[Note, bool])
+    made = await Note.objects.bulk_create([Note(text="a", author=user), Note(text="b", author=user)])
+    assert_type(made, list[Note])
+    assert_type(await Note.objects.bulk_update(made, ["text"]), int)
+    assert_type(await Note.objects.filter(text="a").update(rank=orm.F("rank") + 1), int)
+    assert_type(await Note.objects.filter(text="b").delete(), int)
+    await note.delete()
+
+
+async def errors() -> None:
+    try:
+        await Note.objects.get(id=0)
+    except Note.DoesNotExist as error:
+        assert_type(error, orm.DoesNotExist)
+    except (Note.MultipleObjectsReturned, orm.Error):
+        raise
+
+
+async def statements(database: Database) -> None:
+    found = Note.objects.from_statement(sa.select(Note.table))
+    assert_type(await found, list[Note])
+    async for note in found:
+        assert_type(note, Note)
+    query = sa.select(Note.table.c.text)
+    assert_type(await database.fetch_all(query), list[Row])
+    assert_type(await database.fetch_one("SELECT text FROM note WHERE rank = :rank", {"rank": 1}), Row | None)
+    assert_type(await database.execute(sa.update(Note.table).values(rank=1)), Result)
+    assert_type(await database.execute_many("UPDATE note SET rank = :rank", [{"rank": 1}, {"rank": 2}]), int)
+    async for row in database.iterate(query):
+        assert_type(row, Row)
+    async with database.connection() as connection:
+        assert_type(await connection.fetch_all(query), list[Row])
+
+
+async def transactions(database: Database) -> None:
+    async with database.transaction(durable=True) as transaction:
+        assert_type(transaction, Transaction)
+        assert_type(database.in_transaction(), bool)
+        transaction.on_commit(lambda: None)
+        async with database.transaction(force_rollback=True):
+            await Note.objects.all().update(rank=2)
+
+    @database.transaction(retries=2)
+    async def rename(text: str, *, rank: int = 1) -> int:
+        return await Note.objects.filter(rank=rank).update(text=text)
+
+    assert_type(await rename("x", rank=3), int)
+
+
+async def databases(database: Database) -> None:
+    async with orm.Database("sqlite:///:memory:") as other:
+        assert_type(other, Database)
+        await models.create_all(database=other)
+        await models.drop_all(database=other)
+    registry = orm.Registry(database)
+    assert_type(registry.metadata, sa.MetaData)
+
+
+def abstract() -> None:
+    assert_type(Timestamped.objects, orm.QuerySet[Timestamped])
