@@ -31,6 +31,7 @@ types: $(READY) ## Check the types with mypy and pyright in their strict modes
 	$(BIN)/mypy
 	$(BIN)/mypy examples/chinook
 	$(BIN)/mypy migrations_example
+	MYPYPATH=examples:examples/chinook $(BIN)/mypy -p music_api
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(READY) ## Format the code and mend what ruff can mend
