@@ -127,13 +127,21 @@ class Bound(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DefaultContext:
-    """What a column's default function is given: the values of its row so far."""
+    """What a column's default function is given, under SQLAlchemy's names.
+
+    Attributes:
+        current_parameters: the statement's values so far, by parameter.
+        names: the parameters of one row, by column, where the statement inserts several rows.
+    """
 
     current_parameters: MutableMapping[str, Any]
+    names: Mapping[str, str] | None = None
 
-    def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> MutableMapping[str, Any]:
-        """The values of the row, under SQLAlchemy's name for it."""
-        return self.current_parameters
+    def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> Mapping[str, Any]:
+        """The values of the row so far, by column."""
+        if self.names is None or not isolate_multiinsert_groups:
+            return self.current_parameters
+        return {column: self.current_parameters[name] for column, name in self.names.items()}
 
 
 class Statements:
@@ -342,17 +350,26 @@ def _defaults(compiled: SQLCompiler) -> list[tuple[str, Callable[[MutableMapping
     if not (compiled.insert_prefetch or compiled.update_prefetch):
         return []
     name_of: Any = compiled._within_exec_param_key_getter  # pyright: ignore[reportPrivateUsage]
-    found = [(name_of(column), column.default) for column in compiled.insert_prefetch or ()]
-    found += [(name_of(column), column.onupdate) for column in compiled.update_prefetch or ()]
-    return [(name, _default(name, default)) for name, default in found]
+    found = [(column, column.default) for column in compiled.insert_prefetch or ()]
+    found += [(column, column.onupdate) for column in compiled.update_prefetch or ()]
+    return [(name_of(column), _default(column, default, _row_names(compiled, column))) for column, default in found]
 
 
-def _default(name: str, default: Any) -> Callable[[MutableMapping[str, Any]], Any]:
+def _row_names(compiled: SQLCompiler, column: Any) -> Mapping[str, str] | None:
+    """The parameters of the row that a default is for, where VALUES has several rows."""
+    state: Any = compiled.compile_state
+    if not getattr(state, "_has_multi_parameters", False):
+        return None
+    row = column.index + 1 if column._is_multiparam_column else 0  # the first row's columns are the table's own
+    return {key: f"{key}_m{row}" for key in state._dict_parameters}
+
+
+def _default(column: Any, default: Any, names: Mapping[str, str] | None) -> Callable[[MutableMapping[str, Any]], Any]:
     if default is not None and default.is_scalar:
         return lambda parameters: default.arg
     if default is not None and default.is_callable:
-        return lambda parameters: default.arg(DefaultContext(parameters))
-    raise NotSupportedError(f"The default of {name!r} must be a value, a function, or computed by the server.")
+        return lambda parameters: default.arg(DefaultContext(parameters, names))
+    raise NotSupportedError(f"The default of {column.key!r} must be a value, a function, or computed by the server.")
 
 
 def result_processor(type_: TypeEngine[Any], dialect: Dialect) -> Processor | None:
