@@ -169,11 +169,11 @@ class PostgreSQLConnection(Connection):
             return Table(tuple(first.keys()), rows)
         self.busy = True
         try:
-            statement = await self._raw._prepare(sql, use_cache=True)  # in the driver's cache: nothing is sent
+            names = await self._names(sql)
         except Exception as error:
             raise self._failure(error) from error
         self.busy = False
-        return Table(_names(statement), rows)
+        return Table(names, rows)
 
     async def command(self, sql: str) -> str:
         """Run a statement by the simple protocol and give its tag, such as `CREATE TABLE`."""
@@ -216,14 +216,24 @@ class PostgreSQLConnection(Connection):
             await self.begin(_READ_ONLY)
         self.busy = True
         try:
-            statement = await self._raw._prepare(sql, use_cache=True)
-            cursor = await statement.cursor(*arguments)
+            if self._pgbouncer:
+                statement = await self._raw.prepare(sql, name="")  # a named one would stay with another's session
+                names = _names(statement.get_attributes())
+                cursor = await statement.cursor(*arguments)
+            else:
+                names = await self._names(sql)
+                cursor = await self._raw.cursor(sql, *arguments)
         except Exception as error:
             failure = self._failure(error)
             await self._leave(own)
             raise failure from error
         self.busy = False
-        return _names(statement), cursor
+        return names, cursor
+
+    async def _names(self, sql: str) -> tuple[str, ...]:
+        """The names of a statement's columns: from the driver's cache, or the server where it is not in there."""
+        statement = await self._raw._get_statement(sql, None)
+        return _names(statement._get_attributes())
 
     async def _read(self, cursor: Any, count: int) -> Sequence[Row]:
         self.busy = True
@@ -385,8 +395,8 @@ def _no() -> bool:
     return False
 
 
-def _names(statement: Any) -> tuple[str, ...]:
-    return tuple(attribute.name for attribute in statement.get_attributes())
+def _names(attributes: Any) -> tuple[str, ...]:
+    return tuple(attribute.name for attribute in attributes or ())
 
 
 def _row_count(tag: bytes) -> int:

@@ -11,6 +11,7 @@ import decimal
 from typing import Any, cast
 
 from sqlalchemy import types
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncpgFloat, AsyncpgNumeric, PGDialect_asyncpg
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.processors import to_decimal_processor_factory
@@ -38,13 +39,32 @@ class PostgreSQLFloat(AsyncpgFloat):
         return to_decimal_processor_factory(decimal.Decimal, cast("int", self._effective_decimal_return_scale))
 
 
+class PostgreSQLJSON(postgresql.JSON[Any]):
+    """JSON: SQLAlchemy 2.0 has a type of its own for asyncpg, which leaves loading to the codec."""
+
+    render_bind_cast = True
+
+
+class PostgreSQLJSONB(postgresql.JSONB[Any]):
+    """JSONB, for the same reason."""
+
+    render_bind_cast = True
+
+
 class PostgreSQLDialect(PGDialect_asyncpg):
     """What statements are compiled with; parameters are `$1`, `$2`, …"""
 
     supports_statement_cache = True
     supports_native_json_deserialization = False  # no codec on the connection: asyncpg gives text
     dialect_injects_custom_json_deserializer = False
-    colspecs = {**PGDialect_asyncpg.colspecs, types.Numeric: PostgreSQLNumeric, types.Float: PostgreSQLFloat}
+    colspecs = {
+        **PGDialect_asyncpg.colspecs,
+        types.Numeric: PostgreSQLNumeric,
+        types.Float: PostgreSQLFloat,
+        types.JSON: PostgreSQLJSON,
+        postgresql.JSON: PostgreSQLJSON,
+        postgresql.JSONB: PostgreSQLJSONB,
+    }
 
     def __init__(self) -> None:
         module: Any = self.import_dbapi()  # type: ignore[no-untyped-call]

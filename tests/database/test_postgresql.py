@@ -304,7 +304,7 @@ async def test_cancellation_stops_the_server(connection: PostgreSQLConnection, p
     other = await connect(postgresql_url)
     (backend,) = await values(other, "SELECT pg_backend_pid()")
     task = asyncio.create_task(other.fetch("SELECT pg_sleep(60)", ()))
-    await until(connection, "SELECT state = 'active' FROM pg_stat_activity WHERE pid = $1", backend)
+    await until(connection, "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1", backend)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -395,13 +395,15 @@ COLUMNS: dict[str, tuple[Any, Any]] = {
     "inet": (postgresql.INET(), ipaddress.ip_address("10.0.0.1")),
     "cidr": (postgresql.CIDR(), ipaddress.ip_network("10.0.0.0/8")),
     "bytes": (sa.LargeBinary(), b"\0\xff%'\\"),
-    "bits": (postgresql.BIT(4), postgresql.BitString("1010")),
     "range": (postgresql.INT4RANGE(), postgresql.Range(1, 5)),
     "flag": (sa.Boolean(), True),
     "big": (sa.BigInteger(), 2**63 - 1),
     "text": (sa.Text(), "%'\\ä😀"),
     "pickled": (sa.PickleType(), {"x": (1, 2)}),
 }
+
+if hasattr(postgresql, "BitString"):  # SQLAlchemy 2.1
+    COLUMNS["bits"] = postgresql.BIT(4), postgresql.BitString("1010")
 
 
 def bound(dialect: PostgreSQLDialect, statement: Any) -> tuple[str, list[Any]]:
@@ -455,7 +457,7 @@ async def test_a_cancelled_statement_is_no_timeout(connection: PostgreSQLConnect
     other = await connect(postgresql_url)
     (backend,) = await values(other, "SELECT pg_backend_pid()")
     task = asyncio.create_task(other.fetch("SELECT pg_sleep(60)", ()))
-    await until(connection, "SELECT state = 'active' FROM pg_stat_activity WHERE pid = $1", backend)
+    await until(connection, "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1", backend)
     await connection.fetch("SELECT pg_cancel_backend($1)", (backend,))
     with pytest.raises(OperationalError) as caught:
         await task
