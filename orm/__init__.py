@@ -1,6 +1,23 @@
 """The async ORM with Django's vocabulary and SQLAlchemy Core underneath."""
 
 from orm.columns import Column
+from orm.constructors import (
+    JSON,
+    URL,
+    UUID,
+    Binary,
+    Boolean,
+    Date,
+    DateTime,
+    Duration,
+    Email,
+    Enum,
+    IPAddress,
+    Slug,
+    String,
+    Text,
+    Time,
+)
 from orm.database import Database
 from orm.exceptions import (
     CheckViolation,
@@ -31,33 +48,18 @@ from orm.exceptions import (
     ValidationError,
 )
 from orm.expressions import Condition, Expression, F, Ordering, Q, Value
-from orm.fields import (
-    JSON,
-    URL,
-    UUID,
+from orm.fields import Field
+from orm.models import Model
+from orm.numeric import (
     AutoField,
     BigAutoField,
     BigInteger,
-    Binary,
-    Boolean,
-    Date,
-    DateTime,
     Decimal,
-    Duration,
-    Email,
-    Enum,
-    Field,
     Float,
     Integer,
-    IPAddress,
-    Slug,
     SmallInteger,
-    String,
-    Text,
-    Time,
     Version,
 )
-from orm.models import Model
 from orm.pagination import Page
 from orm.prefetch import Prefetch
 from orm.queryset import Manager, Objects, QuerySet

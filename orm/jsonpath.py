@@ -120,7 +120,7 @@ def _compare_mysql(
         return kind == sa.literal_column("'NULL'")
     if variant == "document":
         if getattr(dialect, "is_mariadb", False):
-            # MariaDB 10.11 answers 1 to JSON_EQUALS(NULL, …).
+            # MariaDB 10.11 answers 1 where JSON_EXTRACT finds nothing.
             return sa.and_(found.is_not(None), sa.func.json_equals(found, operand) == sa.literal_column("1"))
         return cast("Element", found == sa.cast(operand, sa.JSON()))
     unquoted = sa.func.json_unquote(found, type_=types.Text())

@@ -7,45 +7,32 @@ of the row class and then switches its class, so that loading pays neither for c
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, dataclass_transform
 
 import sqlalchemy as sa
 
-from orm import fields, persistence, relations
+from orm import constructors, numeric, persistence, relations
+from orm.attributes import forget_relation, load_columns, missing, not_settable, set_value, sparse
 from orm.columns import attribute
 from orm.database import Database
-from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned, NotLoaded
-from orm.fields import BigAutoField, Field
+from orm.declaration import check_name, options_of, row_class, schema_of_body, snake_case
+from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
+from orm.fields import Field
 from orm.lookups import conditions
-from orm.persistence import is_new, key_of, schema_of, set_attribute, slot, state_of
-from orm.plans import select_plan
+from orm.persistence import is_new, key_of, schema_of, set_attribute, slot
 from orm.prefetch import Prefetch, prefetch
-from orm.query import Query
 from orm.queryset import Objects
-from orm.relations import RelatedQuerySet, RelationField
+from orm.relations import RelationField
 from orm.schema import (
     MISSING,
-    FieldSpec,
-    Index,
     Instance,
     InstanceState,
     Options,
-    Relation,
     RelationSpec,
     Schema,
     UniqueConstraint,
 )
-
-_META: Final = ("registry", "tablename", "schema", "abstract", "ordering", "constraints", "indexes")
-_NOT_INHERITED: Final = frozenset({"abstract", "tablename"})
-_WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-def snake_case(name: str) -> str:
-    """`InvoiceLine` becomes `invoice_line`, `HTTPLog` becomes `http_log`."""
-    return _WORD_START.sub("_", name).lower()
 
 
 class ClassAttribute:
@@ -121,13 +108,13 @@ def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: d
     declared = {n: v for n, v in namespace.items() if isinstance(v, (Field, RelationField))}
     for field_name in declared:
         del namespace[field_name]
-    options = _options(name, bases, namespace.get("Meta"))
+    options = options_of(name, bases, namespace.get("Meta"))
     inherited: dict[str, Any] = {}
     for base in reversed(bases):
         inherited.update(base.__dict__.get("__declared__", {}))
     everything = {**inherited, **declared}
     for field_name in declared:
-        _check_name(name, field_name)
+        check_name(name, field_name, Model)
     namespace["__declared__"] = everything
     namespace["__options__"] = options
     if "__slots__" in namespace:
@@ -136,8 +123,8 @@ def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: d
     if options.abstract:
         return type.__new__(metaclass, name, bases, namespace, **keywords)
     _check_bases(name, bases)
-    schema = _schema(name, options, everything)
-    row = _row_class(schema, namespace.get("__module__", ""))
+    schema = schema_of_body(name, options, everything, _with_generated_through)
+    row = row_class(schema, namespace.get("__module__", ""))
     namespace["__schema__"] = schema
     namespace["__row__"] = row
     schema.row = row
@@ -155,91 +142,6 @@ def _check_bases(name: str, bases: tuple[type, ...]) -> None:
             )
         if not isinstance(base, ModelMeta) and base.__dict__.get("__slots__"):
             raise FieldError(f"{name} inherits from {base.__name__}, which has __slots__. Mixins of models cannot.")
-
-
-def _options(name: str, bases: tuple[type, ...], meta: Any) -> Options:
-    given: dict[str, Any] = {}
-    for base in reversed(bases):
-        parent: Options | None = getattr(base, "__options__", None)
-        if parent is not None:
-            given.update({option: getattr(parent, option) for option in _META if option not in _NOT_INHERITED})
-    own = {k: v for k, v in vars(meta).items() if not k.startswith("__")} if meta is not None else {}
-    for option in own:
-        if option not in _META:
-            raise FieldError(f"{name}.Meta has no option {option!r}. Choose from: {', '.join(_META)}.")
-    given.update(own)
-    for option, kind in (("ordering", object), ("constraints", UniqueConstraint), ("indexes", Index)):
-        items = given.get(option, ())
-        if isinstance(items, str) or not isinstance(items, Iterable):
-            raise FieldError(f"{name}.Meta.{option} is a list, not {items!r}.")
-        given[option] = tuple(items)  # pyright: ignore[reportUnknownArgumentType]
-        for item in given[option]:
-            if not isinstance(item, kind):
-                raise FieldError(f"{name}.Meta.{option} has orm.{kind.__name__} objects, not {item!r}.")
-    return Options(**given)
-
-
-def _check_name(model: str, name: str) -> None:
-    if "__" in name or name.startswith("_") or name.endswith("_"):
-        raise FieldError(
-            f"{model}.{name}: a field's name has no double underscore and no underscore at its ends, since '__' "
-            f"joins names in filters. Choose another one, and keep the column's: column={name!r}."
-        )
-    if name in _RESERVED or name in type.__dict__ or any(name in base.__dict__ for base in Model.__mro__):
-        raise FieldError(
-            f"{model}.{name} would hide an attribute that every model has. Choose another name, and keep the "
-            f"column's: column={name!r}."
-        )
-
-
-_RESERVED: Final = frozenset({"pk", "objects", "table", "mro"})
-
-
-def _schema(name: str, options: Options, declared: Mapping[str, Any]) -> Schema:
-    registry = options.registry
-    if registry is None:
-        raise FieldError(
-            f"{name} has no registry. Set it in Meta, best in an abstract base of all your models: "
-            "class Meta: registry = models; abstract = True."
-        )
-    tablename = options.tablename or snake_case(name)
-    registry.check_free(name, tablename)
-    columns: dict[str, FieldSpec] = {}
-    related: dict[str, RelationSpec] = {}
-    for field_name, field in declared.items():
-        if isinstance(field, RelationField):
-            key, relation = field.specs(field_name)
-            if relation.kind == "many_to_many" and relation.through is None:
-                relation = _with_generated_through(name, options, relation)
-            related[field_name] = relation
-            spec = key
-        else:
-            spec = field.spec(field_name)
-        if spec is not None:
-            if spec.name in columns:
-                raise FieldError(f"{name}.{spec.name} is declared twice: as a field, and as the key of a relation.")
-            columns[spec.name] = spec
-    _check_columns(name, columns, related)
-    if not any(spec.primary_key for spec in columns.values()):
-        if "id" in columns or "id" in related:
-            raise FieldError(f"{name}.id is not the primary key. Declare one: primary_key=True.")
-        columns = {"id": BigAutoField().spec("id"), **columns}
-    return Schema(name, registry, tablename, columns, related, options)
-
-
-def _check_columns(name: str, columns: Mapping[str, FieldSpec], related: Mapping[str, RelationSpec]) -> None:
-    keys = [spec.name for spec in columns.values() if spec.primary_key]
-    if len(keys) > 1:
-        raise FieldError(f"{name} has more than one primary key: {', '.join(keys)}. Choose one of them.")
-    seen: dict[str, str] = {}
-    for spec in columns.values():
-        if spec.name in related:
-            raise FieldError(f"{name}.{spec.name} is both a column and a relation. Rename one of them.")
-        if spec.column in seen:
-            raise FieldError(
-                f"{name}.{spec.label} and {name}.{seen[spec.column]} have the same column {spec.column!r}."
-            )
-        seen[spec.column] = spec.label
 
 
 def _with_generated_through(name: str, options: Options, relation: RelationSpec) -> RelationSpec:
@@ -276,21 +178,6 @@ def _with_generated_through(name: str, options: Options, relation: RelationSpec)
     )
 
 
-def _row_class(schema: Schema, module: str) -> type[Instance]:
-    """The class with a slot for each column and each relation, which the loader fills."""
-    slots = [*schema.fields]
-    slots += [f"_loaded_{spec.name}" for spec in schema.mutable]
-    for spec in schema.relation_specs.values():
-        slots.append(f"_loaded_{spec.name}" if _may_be_many(spec) else spec.name)
-        if spec.kind == "reverse":
-            slots.append(spec.name)  # one row, if what it reverses is one to one
-    return type(f"{schema.name}Row", (Instance,), {"__slots__": tuple(slots), "__module__": module})
-
-
-def _may_be_many(spec: RelationSpec) -> bool:
-    return spec.kind in ("reverse", "many_to_many")
-
-
 def _finish(model: Any, schema: Schema) -> None:
     """Hang the schema on its model and enter it into the registry."""
     schema.model = model
@@ -323,29 +210,29 @@ def _restore(model: Any, values: dict[str, Any], state: tuple[bool, set[str]] | 
 @dataclass_transform(
     kw_only_default=True,
     field_specifiers=(
-        fields.AutoField,
-        fields.BigAutoField,
-        fields.SmallInteger,
-        fields.Integer,
-        fields.BigInteger,
-        fields.Float,
-        fields.Decimal,
-        fields.Boolean,
-        fields.String,
-        fields.Text,
-        fields.Slug,
-        fields.Email,
-        fields.URL,
-        fields.UUID,
-        fields.Date,
-        fields.DateTime,
-        fields.Time,
-        fields.Duration,
-        fields.Binary,
-        fields.JSON,
-        fields.Enum,
-        fields.IPAddress,
-        fields.Version,
+        numeric.AutoField,
+        numeric.BigAutoField,
+        numeric.SmallInteger,
+        numeric.Integer,
+        numeric.BigInteger,
+        numeric.Float,
+        numeric.Decimal,
+        constructors.Boolean,
+        constructors.String,
+        constructors.Text,
+        constructors.Slug,
+        constructors.Email,
+        constructors.URL,
+        constructors.UUID,
+        constructors.Date,
+        constructors.DateTime,
+        constructors.Time,
+        constructors.Duration,
+        constructors.Binary,
+        constructors.JSON,
+        constructors.Enum,
+        constructors.IPAddress,
+        numeric.Version,
         relations.ForeignKey,
         relations.OneToOne,
         relations.ManyToMany,
@@ -372,7 +259,7 @@ class Model(Instance, metaclass=ModelMeta):
             if name not in schema.fields and (
                 name not in schema.relation_specs or schema.relation_specs[name].attribute is None
             ):
-                raise _not_settable(schema, name)
+                raise not_settable(schema, name)
             setattr(self, name, value)
         for spec in schema.fields.values():
             if spec.name not in state.changed and spec.default is not MISSING:
@@ -394,7 +281,7 @@ class Model(Instance, metaclass=ModelMeta):
         if schema is None:
             raise FieldError(f"{cls.__name__} is abstract and has no rows.")
         checked = conditions(schema, (), {"pk": key})
-        return cast("Self", _sparse(schema, cast("Any", checked).values[0]))
+        return cast("Self", sparse(schema, cast("Any", checked).values[0]))
 
     async def save(self, *, fields: Iterable[str] | None = None, using: Database | None = None) -> Self:
         """Insert a new instance; of a stored one, update what has changed since it was loaded.
@@ -417,7 +304,7 @@ class Model(Instance, metaclass=ModelMeta):
             raise InterfaceError(f"{self!r} has no row yet. Set its attributes and save it.")
         for name in values:
             if schema.field(name) is None:
-                raise _not_settable(schema, name)
+                raise not_settable(schema, name)
         for name, value in values.items():
             setattr(self, name, value)
         await persistence.save(self, values, None)
@@ -438,12 +325,12 @@ class Model(Instance, metaclass=ModelMeta):
         related = [name for name in names if name in schema.relation_specs]
         columns = [name for name in names if name not in related]
         if columns or not names:
-            await _load_columns(self, schema, columns)
+            await load_columns(self, schema, columns)
         if related:
             database = persistence.database_of(self)
             bound = database is not schema.registry.database
             for name in related:
-                _forget_relation(self, name)
+                forget_relation(self, name)
             await prefetch([self], [Prefetch(name) for name in related], database, bound)
         return self
 
@@ -453,10 +340,10 @@ class Model(Instance, metaclass=ModelMeta):
     if not TYPE_CHECKING:  # exposed, they would let every name through
 
         def __setattr__(self, name, value):
-            _set(self, name, value)
+            set_value(self, name, value)
 
         def __getattr__(self, name):
-            return _missing(self, name)
+            return missing(self, name)
 
         def __reduce__(self):
             values = {}
@@ -497,160 +384,9 @@ class Model(Instance, metaclass=ModelMeta):
 
 
 _UNSET: Final = object()
+
+
 _LONG: Final = frozenset({"json", "binary"})
+
+
 _SHOWN: Final = 4
-
-
-def _not_settable(schema: Schema, name: str) -> FieldError:
-    relation = schema.relation_specs.get(name)
-    if relation is not None:
-        return FieldError(
-            f"{schema.name}.{name} is the other side of a relation and cannot be set. "
-            f"Use `await ….{name}.add(…)`, or set the key of the related rows."
-        )
-    return schema.unknown(name)
-
-
-def _set(instance: Instance, name: str, value: Any) -> None:
-    """Set an attribute and note the change."""
-    schema = schema_of(instance)
-    spec = schema.fields.get(name)
-    if spec is not None:
-        _set_column(instance, schema, spec, value)
-    elif name in schema.relation_specs:
-        _set_relation(instance, schema, schema.relation_specs[name], value)
-    else:
-        set_attribute(instance, name, value)
-
-
-def _set_column(instance: Instance, schema: Schema, spec: FieldSpec, value: Any) -> None:
-    if spec.primary_key and not is_new(instance) and slot(instance, spec.name) != value:
-        raise FieldError(
-            f"{schema.name}.{spec.name} is the key of a stored row and cannot change. "
-            f"Create a new instance, or use {schema.name}.objects.filter(…).update({spec.name}=…)."
-        )
-    if spec.relation is not None and slot(instance, spec.name) != value:
-        _forget_relation(instance, spec.relation)
-    set_attribute(instance, spec.name, value)
-    state_of(instance).changed.add(spec.name)
-
-
-def _set_relation(instance: Instance, schema: Schema, spec: RelationSpec, value: Any) -> None:
-    if spec.attribute is None:
-        raise _not_settable(schema, spec.name)
-    column = schema.fields[spec.attribute]
-    key = None if value is None else value
-    if value is not None:
-        relation = schema.relation(spec.name)
-        assert relation is not None
-        if not isinstance(value, relation.target.model):
-            raise FieldError(
-                f"{schema.name}.{spec.name} takes an instance of {relation.target.name}, not {value!r}. "
-                f"For a key: {spec.attribute}=…, or {relation.target.name}.reference(…)."
-            )
-        key = slot(value, relation.far.name)
-    _set_column(instance, schema, column, key)
-    set_attribute(instance, spec.name, value)
-
-
-def _forget_relation(instance: Instance, name: str) -> None:
-    for attribute_name in (name, f"_loaded_{name}"):
-        try:
-            object.__delattr__(instance, attribute_name)
-        except AttributeError:
-            continue
-
-
-def _missing(instance: Instance, name: str) -> Any:
-    """What an attribute is whose slot is empty: a sparse instance, a related query set, or an error with the cure."""
-    schema: Schema | None = type(instance).__dict__.get("__schema__")
-    if schema is None or name.startswith("__"):
-        raise AttributeError(f"{type(instance).__name__!r} object has no attribute {name!r}")
-    if name in schema.relation_specs:
-        relation = schema.relation(name)
-        assert relation is not None
-        return _missing_relation(instance, schema, relation)
-    if name in schema.fields:
-        if is_new(instance):
-            return _unset_value(schema, name)
-        raise NotLoaded(
-            f"{schema.name}.{name} is not loaded. {_cure(instance, name)} or write: await instance.load({name!r})."
-        )
-    return _reraise(instance, schema, name)
-
-
-def _cure(instance: Instance, name: str) -> str:
-    """How to read a column that is not loaded: over the relation that led here, or in spite of only() and defer()."""
-    state = slot(instance, "_state")
-    if state is not None and state.origin is not None:
-        return f"Add .select_related({state.origin!r}) to the query,"
-    return f"Leave {name!r} out of defer(), name it in only(),"
-
-
-def _unset_value(schema: Schema, name: str) -> Any:
-    raise NotLoaded(f"{schema.name}.{name} was not given. Set it before you read it.")
-
-
-def _reraise(instance: Instance, schema: Schema, name: str) -> Any:
-    """Raise what a property of that name raised, or say that there is no such attribute."""
-    if hasattr(type(instance), name):
-        return object.__getattribute__(instance, name)
-    raise AttributeError(f"{schema.name} has no attribute {name!r}. Choose from: {', '.join(schema.names)}.")
-
-
-def _missing_relation(instance: Instance, schema: Schema, relation: Relation) -> Any:
-    if relation.many:
-        cache = slot(instance, f"_loaded_{relation.name}")
-        return RelatedQuerySet[Any](instance, relation, cache)
-    if not relation.holds_key:
-        raise NotLoaded(
-            f"{schema.name}.{relation.name} is not loaded. Add .select_related({relation.name!r}) to the query, "
-            f"or write: await instance.load({relation.name!r})."
-        )
-    key = slot(instance, relation.near.name, _UNSET)
-    if key is _UNSET:
-        if is_new(instance):
-            return _unset_value(schema, relation.name)
-        raise NotLoaded(
-            f"{schema.name}.{relation.near.name} is not loaded. {_cure(instance, relation.near.name)} or load it."
-        )
-    if key is None:
-        return None
-    state = slot(instance, "_state")
-    made = _sparse(relation.target, key)
-    origin = relation.name if state is None or state.origin is None else f"{state.origin}__{relation.name}"
-    made._state = InstanceState(database=state.database if state is not None else None, origin=origin)
-    set_attribute(instance, relation.name, made)
-    return made
-
-
-def _sparse(schema: Schema, key: Any) -> Instance:
-    """An instance that knows only its key."""
-    return cast("Instance", persistence.from_values(schema, {schema.key.name: key}, None, hook=False))
-
-
-async def _load_columns(instance: Instance, schema: Schema, names: list[str]) -> None:
-    """Read columns of the row into the instance."""
-    fields_named = [persistence.field_named(schema, name) for name in names] or list(schema.fields.values())
-    database = persistence.database_of(instance)
-    only = frozenset(spec.name for spec in fields_named)
-    query = Query(schema)
-    query = query.replace(
-        where=(conditions(schema, (), {"pk": key_of(instance)}),),
-        selection=type(query.selection)(only=only),
-    )
-    plan, values = select_plan(query, database)
-    rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
-    assert plan.load is not None
-    found = plan.load(rows, None)
-    if not found:
-        raise schema.does_not_exist(f"The row of {instance!r} no longer exists. SQL: {plan.sql}")
-    for spec in fields_named:
-        set_attribute(instance, spec.name, slot(found[0], spec.name))
-        if spec.mutable:
-            set_attribute(instance, f"_loaded_{spec.name}", slot(found[0], f"_loaded_{spec.name}"))
-        if spec.relation is not None:
-            _forget_relation(instance, spec.relation)
-    state = slot(instance, "_state")
-    if state is not None:
-        state.changed.difference_update(only)

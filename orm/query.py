@@ -141,12 +141,12 @@ class Query:
     def shape(self, values: list[Any], engine: str) -> Hashable:
         """Append the values in order and give the shape."""
         columns, order = self.columns, self.order
-        shape = (
+        shape: Hashable = (
             self.schema,
             self.selection,
-            columns and tuple([node.shape(values, engine) for node in columns]),
+            None if columns is None else tuple([node.shape(values, engine) for node in columns]),
             tuple([node.shape(values, engine) for node in self.where]),
-            order and tuple([node.shape(values, engine) for node in order]),
+            None if order is None else tuple([node.shape(values, engine) for node in order]),
             self.limit is None,
             self.offset is None,
         )

@@ -27,6 +27,10 @@ D = TypeVar("D")
 Q_co = TypeVar("Q_co", bound="QuerySet[Any]", covariant=True)
 
 
+_ATTEMPTS = 3
+"""How often `update_or_create` begins again when somebody deletes the row it is about to update."""
+
+
 class QuerySet(Rows[M]):
     """An immutable description of one query for instances of a model. Every method returns a new one.
 
@@ -256,19 +260,21 @@ class QuerySet(Rows[M]):
         The row is locked while it is updated. `create_defaults` take the place of `defaults` in a new row.
         """
         changes = dict(defaults or {})
-        async with self._target().transaction():
-            found = await self._locked_or_none(words)
-            if found is None:
-                made = changes if create_defaults is None else create_defaults
-                instance = self._new(_new_values(words, made))
-                found, created = await self._create_or_get(instance, words)
-                if created:
-                    return found, True
-            for name, value in changes.items():
-                _settable(self._schema, name)
-                setattr(found, name, value)
-            await persistence.save(found, None, self._database)
-        return found, False
+        for name in changes:
+            _settable(self._schema, name)
+        for _ in range(_ATTEMPTS):
+            # Not in one transaction: MySQL locks the gap where a row is missing, and those who wait there deadlock.
+            found, created = await self.get_or_create(changes if create_defaults is None else create_defaults, **words)
+            if created:
+                return found, True
+            async with self._target().transaction():
+                locked = await self._locked_or_none(words)
+                if locked is not None:
+                    for name, value in changes.items():
+                        setattr(locked, name, value() if callable(value) else value)
+                    await persistence.save(locked, None, self._database)
+                    return locked, False
+        raise self._schema.does_not_exist(f"The {self._schema.name} was deleted each time it was to be updated.")
 
     @classmethod
     def as_manager(cls) -> Manager[Self]:

@@ -44,7 +44,7 @@ VALUES: list[tuple[str, Any]] = [
     ("moment", datetime(1970, 1, 1, tzinfo=UTC)),
     ("moment", datetime(9998, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)),
     ("moment", datetime(1000, 1, 1, 0, 0, 0, 1, tzinfo=UTC)),
-    ("naive", datetime(2024, 2, 29, 12, 30, 0, 5)),  # noqa: DTZ001 - a column of naive values
+    ("naive", datetime(2024, 2, 29, 12, 30, 0, 5)),
     ("time", time(0, 0)),
     ("time", time(23, 59, 59, 999999)),
     ("duration", timedelta(0)),
@@ -121,7 +121,7 @@ WRONG: list[tuple[str, Any]] = [
     ("date", "2024-01-01"),
     ("date", datetime(2024, 1, 1, tzinfo=UTC)),
     ("moment", date(2024, 1, 1)),
-    ("moment", datetime(2024, 1, 1)),  # noqa: DTZ001 - naive on purpose
+    ("moment", datetime(2024, 1, 1)),
     ("time", time(1, tzinfo=UTC)),
     ("duration", 3),
     ("binary", "text"),

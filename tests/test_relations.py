@@ -79,7 +79,7 @@ async def test_a_prefetch_with_a_query_set_of_its_own(music: orm.Database) -> No
     wanted = orm.Prefetch("albums", Album.objects.filter(year__gte=1).order_by("-year").prefetch_related("tracks"))
     artist = await Artist.objects.prefetch_related(wanted).get()
     assert [album.year for album in artist.albums] == [2, 1]
-    assert len(list(artist.albums)[0].tracks) == 2
+    assert len(next(iter(artist.albums)).tracks) == 2
     recent = orm.Prefetch("albums", Album.objects.filter(year=2), to_attr="recent")
     artist = await Artist.objects.prefetch_related("albums", recent).get()
     assert len(artist.albums) == 3

@@ -400,7 +400,7 @@ async def _count_tags() -> int:
 
 async def test_11_a_swallowed_error_does_not_commit(music: orm.Database) -> None:
     await Tag.objects.create(word="x")
-    with pytest.raises(orm.TransactionError):
+    with pytest.raises(orm.TransactionError):  # noqa: PT012 - it is the end of the block that raises
         async with music.transaction():
             await Tag.objects.create(word="y")
             with pytest.raises(orm.UniqueViolation):
@@ -497,8 +497,20 @@ async def test_14_names_are_resolved_against_the_schema(name: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [{"id": 1.5}, {"id": "1"}, {"id": True}, {"title": 0}, {"title": "a\0b"}, {"title": "\ud800"}, {"year": 2**31}]
-    + [{"title__icontains": 3}, {"title__in": [3]}, {"title__in": "abc"}, {"year__range": 3}, {"year__isnull": 1}],
+    [
+        {"id": 1.5},
+        {"id": "1"},
+        {"id": True},
+        {"title": 0},
+        {"title": "a\0b"},
+        {"title": "\ud800"},
+        {"year": 2**31},
+        {"title__icontains": 3},
+        {"title__in": [3]},
+        {"title__in": "abc"},
+        {"year__range": 3},
+        {"year__isnull": 1},
+    ],
 )
 async def test_14_values_are_checked_before_a_driver_sees_them(words: dict[str, object]) -> None:
     with pytest.raises(orm.ValidationError):

@@ -1,0 +1,175 @@
+"""Attributes of instances: setting them notes what changed; an empty slot becomes an instance that knows only its key,
+a related query set, or an error with the cure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from orm import persistence
+from orm.exceptions import FieldError, NotLoaded
+from orm.lookups import conditions
+from orm.persistence import is_new, key_of, schema_of, set_attribute, slot, state_of
+from orm.plans import select_plan
+from orm.query import Query
+from orm.relations import RelatedQuerySet
+from orm.schema import FieldSpec, Instance, InstanceState, Relation, RelationSpec, Schema
+
+_UNSET: Final = object()
+
+
+def not_settable(schema: Schema, name: str) -> FieldError:
+    """The error for a name that cannot be set."""
+    relation = schema.relation_specs.get(name)
+    if relation is not None:
+        return FieldError(
+            f"{schema.name}.{name} is the other side of a relation and cannot be set. "
+            f"Use `await ….{name}.add(…)`, or set the key of the related rows."
+        )
+    return schema.unknown(name)
+
+
+def set_value(instance: Instance, name: str, value: Any) -> None:
+    """Set an attribute and note the change."""
+    schema = schema_of(instance)
+    spec = schema.fields.get(name)
+    if spec is not None:
+        _set_column(instance, schema, spec, value)
+    elif name in schema.relation_specs:
+        _set_relation(instance, schema, schema.relation_specs[name], value)
+    else:
+        set_attribute(instance, name, value)
+
+
+def _set_column(instance: Instance, schema: Schema, spec: FieldSpec, value: Any) -> None:
+    if spec.primary_key and not is_new(instance) and slot(instance, spec.name) != value:
+        raise FieldError(
+            f"{schema.name}.{spec.name} is the key of a stored row and cannot change. "
+            f"Create a new instance, or use {schema.name}.objects.filter(…).update({spec.name}=…)."
+        )
+    if spec.relation is not None and slot(instance, spec.name) != value:
+        forget_relation(instance, spec.relation)
+    set_attribute(instance, spec.name, value)
+    state_of(instance).changed.add(spec.name)
+
+
+def _set_relation(instance: Instance, schema: Schema, spec: RelationSpec, value: Any) -> None:
+    if spec.attribute is None:
+        raise not_settable(schema, spec.name)
+    column = schema.fields[spec.attribute]
+    key = None if value is None else value
+    if value is not None:
+        relation = schema.relation(spec.name)
+        assert relation is not None
+        if not isinstance(value, relation.target.model):
+            raise FieldError(
+                f"{schema.name}.{spec.name} takes an instance of {relation.target.name}, not {value!r}. "
+                f"For a key: {spec.attribute}=…, or {relation.target.name}.reference(…)."
+            )
+        key = slot(value, relation.far.name)
+    _set_column(instance, schema, column, key)
+    set_attribute(instance, spec.name, value)
+
+
+def forget_relation(instance: Instance, name: str) -> None:
+    """Forget the related instances that are held."""
+    for attribute_name in (name, f"_loaded_{name}"):
+        try:
+            object.__delattr__(instance, attribute_name)
+        except AttributeError:
+            continue
+
+
+def missing(instance: Instance, name: str) -> Any:
+    """What an attribute is whose slot is empty: a sparse instance, a related query set, or an error with the cure."""
+    schema: Schema | None = type(instance).__dict__.get("__schema__")
+    if schema is None or name.startswith("__"):
+        raise AttributeError(f"{type(instance).__name__!r} object has no attribute {name!r}")
+    if name in schema.relation_specs:
+        relation = schema.relation(name)
+        assert relation is not None
+        return _missing_relation(instance, schema, relation)
+    if name in schema.fields:
+        if is_new(instance):
+            return _unset_value(schema, name)
+        raise NotLoaded(
+            f"{schema.name}.{name} is not loaded. {_cure(instance, name)} or write: await instance.load({name!r})."
+        )
+    return _reraise(instance, schema, name)
+
+
+def _cure(instance: Instance, name: str) -> str:
+    """How to read a column that is not loaded: over the relation that led here, or in spite of only() and defer()."""
+    state = slot(instance, "_state")
+    if state is not None and state.origin is not None:
+        return f"Add .select_related({state.origin!r}) to the query,"
+    return f"Leave {name!r} out of defer(), name it in only(),"
+
+
+def _unset_value(schema: Schema, name: str) -> Any:
+    raise NotLoaded(f"{schema.name}.{name} was not given. Set it before you read it.")
+
+
+def _reraise(instance: Instance, schema: Schema, name: str) -> Any:
+    """Raise what a property of that name raised, or say that there is no such attribute."""
+    if hasattr(type(instance), name):
+        return object.__getattribute__(instance, name)
+    raise AttributeError(f"{schema.name} has no attribute {name!r}. Choose from: {', '.join(schema.names)}.")
+
+
+def _missing_relation(instance: Instance, schema: Schema, relation: Relation) -> Any:
+    if relation.many:
+        cache = slot(instance, f"_loaded_{relation.name}")
+        return RelatedQuerySet[Any](instance, relation, cache)
+    if not relation.holds_key:
+        raise NotLoaded(
+            f"{schema.name}.{relation.name} is not loaded. Add .select_related({relation.name!r}) to the query, "
+            f"or write: await instance.load({relation.name!r})."
+        )
+    key = slot(instance, relation.near.name, _UNSET)
+    if key is _UNSET:
+        if is_new(instance):
+            return _unset_value(schema, relation.name)
+        raise NotLoaded(
+            f"{schema.name}.{relation.near.name} is not loaded. {_cure(instance, relation.near.name)} or load it."
+        )
+    if key is None:
+        return None
+    state = slot(instance, "_state")
+    made = sparse(relation.target, key)
+    origin = relation.name if state is None or state.origin is None else f"{state.origin}__{relation.name}"
+    made._state = InstanceState(database=state.database if state is not None else None, origin=origin)
+    set_attribute(instance, relation.name, made)
+    return made
+
+
+def sparse(schema: Schema, key: Any) -> Instance:
+    """An instance that knows only its key."""
+    return cast("Instance", persistence.from_values(schema, {schema.key.name: key}, None, hook=False))
+
+
+async def load_columns(instance: Instance, schema: Schema, names: list[str]) -> None:
+    """Read columns of the row into the instance."""
+    fields_named = [persistence.field_named(schema, name) for name in names] or list(schema.fields.values())
+    database = persistence.database_of(instance)
+    only = frozenset(spec.name for spec in fields_named)
+    query = Query(schema)
+    query = query.replace(
+        where=(conditions(schema, (), {"pk": key_of(instance)}),),
+        selection=type(query.selection)(only=only),
+    )
+    plan, values = select_plan(query, database)
+    rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
+    assert plan.load is not None
+    found = plan.load(rows, None)
+    if not found:
+        raise schema.does_not_exist(f"The row of {instance!r} no longer exists. SQL: {plan.sql}")
+    for spec in fields_named:
+        set_attribute(instance, spec.name, slot(found[0], spec.name))
+        if spec.mutable:
+            set_attribute(instance, f"_loaded_{spec.name}", slot(found[0], f"_loaded_{spec.name}"))
+        if spec.relation is not None:
+            forget_relation(instance, spec.relation)
+    state = slot(instance, "_state")
+    if state is not None:
+        state.changed.difference_update(only)

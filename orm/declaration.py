@@ -1,0 +1,131 @@
+"""A class body becomes a `Schema` and a row class: what `Meta` says, which names and columns there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from orm.exceptions import FieldError
+from orm.numeric import BigAutoField
+from orm.relations import RelationField
+from orm.schema import FieldSpec, Index, Instance, Options, RelationSpec, Schema, UniqueConstraint
+
+GenerateThrough = Callable[[str, Options, RelationSpec], RelationSpec]
+"""Gives a many-to-many relation without a model between the generated one."""
+
+_META: Final = ("registry", "tablename", "schema", "abstract", "ordering", "constraints", "indexes")
+
+_NOT_INHERITED: Final = frozenset({"abstract", "tablename"})
+
+_WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def snake_case(name: str) -> str:
+    """`InvoiceLine` becomes `invoice_line`, `HTTPLog` becomes `http_log`."""
+    return _WORD_START.sub("_", name).lower()
+
+
+def options_of(name: str, bases: tuple[type, ...], meta: Any) -> Options:
+    """What `Meta` and those of the bases say."""
+    given: dict[str, Any] = {}
+    for base in reversed(bases):
+        parent: Options | None = getattr(base, "__options__", None)
+        if parent is not None:
+            given.update({option: getattr(parent, option) for option in _META if option not in _NOT_INHERITED})
+    own = {k: v for k, v in vars(meta).items() if not k.startswith("__")} if meta is not None else {}
+    for option in own:
+        if option not in _META:
+            raise FieldError(f"{name}.Meta has no option {option!r}. Choose from: {', '.join(_META)}.")
+    given.update(own)
+    for option, kind in (("ordering", object), ("constraints", UniqueConstraint), ("indexes", Index)):
+        items = given.get(option, ())
+        if isinstance(items, str) or not isinstance(items, Iterable):
+            raise FieldError(f"{name}.Meta.{option} is a list, not {items!r}.")
+        given[option] = tuple(items)  # pyright: ignore[reportUnknownArgumentType]
+        for item in given[option]:
+            if not isinstance(item, kind):
+                raise FieldError(f"{name}.Meta.{option} has orm.{kind.__name__} objects, not {item!r}.")
+    return Options(**given)
+
+
+def check_name(model: str, name: str, base_model: type) -> None:
+    """Raise `FieldError` for a name that would hide an attribute of every model, or that filters could not spell."""
+    if "__" in name or name.startswith("_") or name.endswith("_"):
+        raise FieldError(
+            f"{model}.{name}: a field's name has no double underscore and no underscore at its ends, since '__' "
+            f"joins names in filters. Choose another one, and keep the column's: column={name!r}."
+        )
+    if name in _RESERVED or name in type.__dict__ or any(name in base.__dict__ for base in base_model.__mro__):
+        raise FieldError(
+            f"{model}.{name} would hide an attribute that every model has. Choose another name, and keep the "
+            f"column's: column={name!r}."
+        )
+
+
+_RESERVED: Final = frozenset({"pk", "objects", "table", "mro"})
+
+
+def schema_of_body(
+    name: str, options: Options, declared: Mapping[str, Any], generate_through: GenerateThrough
+) -> Schema:
+    """The schema of a class body."""
+    registry = options.registry
+    if registry is None:
+        raise FieldError(
+            f"{name} has no registry. Set it in Meta, best in an abstract base of all your models: "
+            "class Meta: registry = models; abstract = True."
+        )
+    tablename = options.tablename or snake_case(name)
+    registry.check_free(name, tablename)
+    columns: dict[str, FieldSpec] = {}
+    related: dict[str, RelationSpec] = {}
+    for field_name, field in declared.items():
+        if isinstance(field, RelationField):
+            key, relation = field.specs(field_name)
+            if relation.kind == "many_to_many" and relation.through is None:
+                relation = generate_through(name, options, relation)
+            related[field_name] = relation
+            spec = key
+        else:
+            spec = field.spec(field_name)
+        if spec is not None:
+            if spec.name in columns:
+                raise FieldError(f"{name}.{spec.name} is declared twice: as a field, and as the key of a relation.")
+            columns[spec.name] = spec
+    _check_columns(name, columns, related)
+    if not any(spec.primary_key for spec in columns.values()):
+        if "id" in columns or "id" in related:
+            raise FieldError(f"{name}.id is not the primary key. Declare one: primary_key=True.")
+        columns = {"id": BigAutoField().spec("id"), **columns}
+    return Schema(name, registry, tablename, columns, related, options)
+
+
+def _check_columns(name: str, columns: Mapping[str, FieldSpec], related: Mapping[str, RelationSpec]) -> None:
+    keys = [spec.name for spec in columns.values() if spec.primary_key]
+    if len(keys) > 1:
+        raise FieldError(f"{name} has more than one primary key: {', '.join(keys)}. Choose one of them.")
+    seen: dict[str, str] = {}
+    for spec in columns.values():
+        if spec.name in related:
+            raise FieldError(f"{name}.{spec.name} is both a column and a relation. Rename one of them.")
+        if spec.column in seen:
+            raise FieldError(
+                f"{name}.{spec.label} and {name}.{seen[spec.column]} have the same column {spec.column!r}."
+            )
+        seen[spec.column] = spec.label
+
+
+def row_class(schema: Schema, module: str) -> type[Instance]:
+    """The class with a slot for each column and each relation, which the loader fills."""
+    slots = [*schema.fields]
+    slots += [f"_loaded_{spec.name}" for spec in schema.mutable]
+    for spec in schema.relation_specs.values():
+        slots.append(f"_loaded_{spec.name}" if _may_be_many(spec) else spec.name)
+        if spec.kind == "reverse":
+            slots.append(spec.name)  # one row, if what it reverses is one to one
+    return type(f"{schema.name}Row", (Instance,), {"__slots__": tuple(slots), "__module__": module})
+
+
+def _may_be_many(spec: RelationSpec) -> bool:
+    return spec.kind in ("reverse", "many_to_many")
