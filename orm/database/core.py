@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from sqlalchemy.engine import Dialect
 
@@ -23,8 +23,11 @@ from orm.database.statements import Statements
 from orm.database.streams import pieces_of, read_pieces
 from orm.database.transaction_options import TransactionOptions
 from orm.database.transactions import Transaction
-from orm.database.url import DatabaseURL, Options, OptionValues, parse
+from orm.database.url import DatabaseURL, Options, OptionValues, parse, parse_host
 from orm.exceptions import InterfaceError, TransactionError
+
+if TYPE_CHECKING:
+    import databases
 
 T = TypeVar("T")
 
@@ -40,7 +43,8 @@ class Database(Executor):
     """A database: its connections, its transactions, and every way to run a statement.
 
     Args:
-        url: where it is, as in `postgresql://user:password@host/name`, `mysql://…` or `sqlite:///file.db`.
+        url: where it is, as in `postgresql://user:password@host/name`, `mysql://…` or `sqlite:///file.db`; or a
+            `databases.Database` that is connected and lends us its connections.
         observers: who sees every statement and transaction.
         options: how it is used; `Options` has them all. They can stand in the URL's query, too.
 
@@ -48,9 +52,17 @@ class Database(Executor):
         InterfaceError: the URL or an option is wrong, or the driver is not installed.
     """
 
-    def __init__(self, url: str, *, observers: Sequence[Observer] = (), **options: Unpack[OptionValues]) -> None:
-        self._url, self._options = parse(url, options)
-        self._source = _source(self._url, self._options)
+    def __init__(
+        self, url: str | databases.Database, *, observers: Sequence[Observer] = (), **options: Unpack[OptionValues]
+    ) -> None:
+        if isinstance(url, str):
+            self._url, self._options = parse(url, options)
+            self._source = _load(*SOURCES[self._url.engine])(self._url, self._options)
+        elif hasattr(url, "url") and hasattr(url, "connection"):
+            self._url, self._options = parse_host(url.url, options)
+            self._source = _load("orm.database.encode", "EncodeSource")(url, self._options)
+        else:
+            raise InterfaceError(f"A Database is made from a URL or a databases.Database, not {type(url).__name__!r}.")
         self._statements = Statements(self._source.dialect, pgbouncer=self._options.pgbouncer)
         self._pools = Pools(self._source, self._options, in_memory=self._url.is_memory)
         self._scopes = Scopes(self._pools, self._statements, Watch(observers, self._options.query_timeout))
@@ -268,7 +280,6 @@ class Database(Executor):
         run_at_once(hook)
 
 
-def _source(url: DatabaseURL, options: Options) -> Source:
-    module, name = SOURCES[url.engine]
-    source: Source = getattr(importlib.import_module(module), name)(url, options)
+def _load(module: str, name: str) -> Callable[..., Source]:
+    source: Callable[..., Source] = getattr(importlib.import_module(module), name)
     return source

@@ -137,6 +137,8 @@ class Executor(ABC):
             return Result(len(rows), None, rows)
         operation = touching_run if statement.touches else run
         outcome = await self.perform(operation, bound.sql, bound.arguments, statement.write, statement)
+        if statement.temporary is not None:
+            self._statements.remember_temporary(statement.temporary)
         return _result(statement, outcome)
 
     async def execute_many(self, query: Query, values: Iterable[Values]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from sqlalchemy.types import TypeEngine
 
 from orm.database.interfaces import Table
 from orm.database.rows import Row, Shape, positions
-from orm.database.texts import Template, classify, read
+from orm.database.texts import Template, Words, classify, read
 from orm.exceptions import DataError, Error, InterfaceError, NotSupportedError, ProgrammingError
 
 Query = ClauseElement | str
@@ -153,6 +154,17 @@ class Statements:
         self._compiled = Cache[_Compiled]()
         self._texts = Cache[_Text]()
         self._processors: dict[type, Processor | None] = {}
+        self._temporary: re.Pattern[str] | None = None
+
+    def remember_temporary(self, name: str) -> None:
+        """From now on, what names this temporary object is for the connection that writes, which alone has it."""
+        known = f"{self._temporary.pattern}|" if self._temporary is not None else ""
+        self._temporary = re.compile(rf"{known}\b{re.escape(name)}\b", re.IGNORECASE)
+        self._compiled.clear()
+        self._texts.clear()
+
+    def _writes(self, words: Words, sql: str) -> bool:
+        return not words.reads or (self._temporary is not None and self._temporary.search(sql) is not None)
 
     def bind(self, query: Query, values: Values | None = None) -> Bound:
         """Compile a statement, or find it compiled, and put its values in place.
@@ -212,7 +224,7 @@ class Statements:
                 operation=words.operation,
                 tables=(),
                 summary=words.operation,
-                write=not words.reads,
+                write=self._writes(words, sql),
                 gives_rows=words.gives_rows,
                 touches=words.touches,
                 inserts=words.operation in ("insert", "replace"),
@@ -280,17 +292,16 @@ class Statements:
         sqlalchemy: Any = query.compile(
             dialect=self._dialect, cache_key=key, column_keys=list(names), for_executemany=many
         )
-        operation = classify(str(sqlalchemy))
-        writes = isinstance(query, UpdateBase)
+        words = classify(sqlalchemy.string)
         tables = tuple(sorted({str(table.name) for table in find_tables(query, include_crud=True, check_columns=True)}))
         hidden = bool(sqlalchemy.implicit_returning)
         statement = Statement(
-            operation=operation.operation,
+            operation=words.operation,
             tables=tables,
-            summary=" ".join([operation.operation, ", ".join(tables)]).strip(),
-            write=writes or not operation.reads,
-            gives_rows=bool(sqlalchemy._result_columns or operation.gives_rows) and not hidden,
-            touches=operation.touches,
+            summary=" ".join([words.operation, ", ".join(tables)]).strip(),
+            write=isinstance(query, UpdateBase) or self._writes(words, sqlalchemy.string),
+            gives_rows=bool(sqlalchemy._result_columns or words.gives_rows) and not hidden,
+            touches=words.touches,
             inserts=isinstance(query, sa.Insert),
             hidden_key=hidden,
             columns=sqlalchemy._result_columns or None,

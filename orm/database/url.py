@@ -190,6 +190,25 @@ def parse(url: str, options: Mapping[str, Any] | None = None) -> tuple[DatabaseU
     return address, check_options(engine, {**given, **(options or {})})
 
 
+def parse_host(url: Any, options: Mapping[str, Any]) -> tuple[DatabaseURL, Options]:
+    """The same for the `databases.Database` of somebody else, whose connections are made by him.
+
+    Args:
+        url: its `databases.DatabaseURL`.
+        options: ours; those that say how a connection is made are his.
+
+    Raises:
+        InterfaceError: an option is unknown, or has a value it cannot have, or is his.
+    """
+    for name in ("ssl", "statement_cache", "pgbouncer", "pragmas", "max_lifetime"):
+        if name in options:
+            _refuse(f"The option {name!r} is for connections of our own. Give it to the databases.Database.")
+    engine: Any = _ALIASES.get(url.dialect, url.dialect)
+    driver = url.driver or DRIVERS.get(engine, ("",))[-1]
+    address = DatabaseURL(engine, driver, url.username, None, url.hostname, url.port, url.database or ":memory:")
+    return address, check_options(engine, options)
+
+
 def check_options(engine: str, values: Mapping[str, Any]) -> Options:
     """The options as a checked value. Raises `InterfaceError` for one that is unknown or cannot be honoured."""
     checked: dict[str, Any] = {}

@@ -1,3 +1,4 @@
+# ruff: noqa: PT012  # a block that must raise at its end is what is tested
 """Transactions: who owns them, what breaks them, how they end."""
 
 from __future__ import annotations
