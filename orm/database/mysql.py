@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import dataclasses
 import logging
@@ -44,6 +45,19 @@ _CURES: Mapping[int, str] = {
 }
 
 
+_FEATURES: Mapping[str, tuple[tuple[int, ...] | None, tuple[int, ...] | None]] = {
+    "insert_returning": (None, (10, 5)),
+    "delete_returning": (None, (10, 0, 5)),
+    "supports_sequences": (None, (10, 3)),
+    "supports_for_update_of": ((8,), None),
+    "use_mysql_for_share": ((8, 0, 1), None),
+    "_requires_alias_for_on_duplicate_key": ((8, 0, 20), None),
+    "_support_default_function": ((8, 0, 13), (10, 2, 1)),
+    "_support_float_cast": ((8, 0, 17), (10, 4, 5)),
+}
+"""Flags of SQLAlchemy's dialect, and since which version of MySQL and of MariaDB they are true; `None` is never."""
+
+
 class MySQLDialect(MySQLDialect_aiomysql):
     """What statements are compiled with; parameters are `%s`, and every other percent sign is doubled."""
 
@@ -60,18 +74,10 @@ class MySQLDialect(MySQLDialect_aiomysql):
         """Know the server: which statements it takes, as SQLAlchemy learns it when it connects by itself."""
         self._set_mariadb(is_mariadb, version)
         self.server_version_info = version
-        if is_mariadb:
-            self.insert_returning = version >= (10, 5)
-            self.delete_returning = version >= (10, 0, 5)
-            self.supports_sequences = version >= (10, 3)
-            self._support_float_cast = version >= (10, 4, 5)
-            self._support_default_function = version >= (10, 2, 1)
-            return
-        self.supports_for_update_of = version >= (8,)
-        self.use_mysql_for_share = version >= (8, 0, 1)
-        self._requires_alias_for_on_duplicate_key = version >= (8, 0, 20)
-        self._support_float_cast = version >= (8, 0, 17)
-        self._support_default_function = version >= (8, 0, 13)
+        for flag, (mysql, mariadb) in _FEATURES.items():
+            since = mariadb if is_mariadb else mysql
+            with contextlib.suppress(AttributeError):  # SQLAlchemy 2.0 derives some from the version by itself
+                setattr(self, flag, since is not None and version >= since)
 
 
 class MySQLSource(Source):
