@@ -29,6 +29,11 @@ CONNECTIONS: Mapping[str, type[AiomysqlConnection] | type[AsyncmyConnection]] = 
     "asyncmy": AsyncmyConnection,
 }
 
+KILL_SECONDS = 2.0
+"""How long the clean-up of a connection waits until its session is killed; the attempts go on behind it."""
+KILL_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""The pauses in seconds before each attempt to kill sessions."""
+
 _VERSION = re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)")  # MariaDB 10 put an old number before its own
 
 _CURES: Mapping[int, str] = {
@@ -97,7 +102,7 @@ class MySQLSource(Source):
         self._url = url
         self._options = options
         self._connection_class = CONNECTIONS[url.driver]
-        self._doomed: set[int] = set()
+        self._doomed: dict[int, float] = {}
         self._executioner: asyncio.Task[None] | None = None
 
     @property
@@ -145,28 +150,42 @@ class MySQLSource(Source):
         """End a session on the server, whatever it is doing, from one side connection for all that are to go.
 
         KILL QUERY would not do: the session has no owner any more, and what it holds locked must be free. The work
-        is done in a task of its own, so that a caller who is stopped does not stop it.
+        is done in a task of its own, so that a caller who is stopped does not stop it, and is tried again while the
+        server cannot be reached: a server that has not heard of the end keeps the locks for hours.
         """
-        self._doomed.add(session_id)
         loop = asyncio.get_running_loop()
+        self._doomed[session_id] = loop.time()
         task = self._executioner
         if task is None or task.done() or task.get_loop() is not loop:
             task = loop.create_task(self._kill_doomed(), context=contextvars.Context())
             self._executioner = task
-        await asyncio.shield(task)
+        await asyncio.wait({task}, timeout=KILL_SECONDS)
 
     async def _kill_doomed(self) -> None:
-        side: MySQLConnection | None = None
-        try:
-            async with asyncio.timeout(self._options.connect_timeout):
-                side = await self._open()
+        failure: Exception | None = None
+        for pause in KILL_PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                await self._kill_from_the_side()
+            except Exception as error:
+                failure = error
+            else:
+                return
+        logger.warning("MySQL sessions could not be killed and end by themselves: %s", type(failure).__name__)
+        self._doomed.clear()
+
+    async def _kill_from_the_side(self) -> None:
+        async with asyncio.timeout(self._options.connect_timeout):
+            side: MySQLConnection = await self._open()
+            try:
+                rows = await side.fetch("SHOW GLOBAL STATUS LIKE 'Uptime'", ())
+                started = asyncio.get_running_loop().time() - float(rows[0][1]) - 1.0
                 while self._doomed:
-                    await self._kill_one(side, self._doomed.pop())
-        except Exception as error:
-            logger.warning("MySQL sessions could not be killed and end by themselves: %s", type(error).__name__)
-            self._doomed.clear()
-        finally:
-            if side is not None:
+                    session_id, doomed = next(iter(self._doomed.items()))
+                    if started <= doomed:  # or the number is another session's, of a server that was restarted
+                        await self._kill_one(side, session_id)
+                    del self._doomed[session_id]
+            finally:
                 side.abort()
 
     async def _kill_one(self, side: MySQLConnection, session_id: int) -> None:

@@ -273,7 +273,7 @@ async def test_a_charset_that_cannot_hold_our_text(mysql_url: str) -> None:
 
 
 async def test_the_hosts_command_timeout(postgresql_url: str) -> None:
-    async with connected_host(postgresql_url, command_timeout=0.05) as host:
+    async with connected_host(postgresql_url, command_timeout=0.5) as host:
         source = EncodeSource(host, Options())
         connection = await source.connect()
         with pytest.raises(QueryTimeout):

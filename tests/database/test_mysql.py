@@ -564,16 +564,50 @@ async def test_a_lost_lock_is_free(source: MySQLSource, connection: MySQLConnect
         assert (await connection.run("UPDATE item SET name = 'b'", ())).rowcount == 1
 
 
+async def test_a_session_is_killed_when_the_server_can_be_reached_again(
+    source: MySQLSource, connection: MySQLConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await source.connect()
+    monkeypatch.setattr("orm.database.mysql.KILL_PAUSES", (0.0, 0.01))
+    open_really = source._open
+    attempts = 0
+
+    async def open_at_the_second_attempt() -> Any:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            raise ConnectionRefusedError
+        return await open_really()
+
+    monkeypatch.setattr(source, "_open", open_at_the_second_attempt)
+    await source.kill(other.session_id)
+    assert attempts == 2
+    await until(connection, f"SELECT ({CONNECTED}) = 0", other.session_id)
+    await other.close()
+
+
 async def test_a_session_that_cannot_be_killed_is_logged(
     source: MySQLSource, connection: MySQLConnection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def refuse() -> None:
         raise ConnectionRefusedError
 
+    monkeypatch.setattr("orm.database.mysql.KILL_PAUSES", (0.0, 0.01))
     monkeypatch.setattr(source, "_open", refuse)
     with caplog.at_level(logging.WARNING, "orm.database"):
         await source.kill(connection.session_id)
     assert "ConnectionRefusedError" in caplog.text
+
+
+async def test_a_session_of_another_run_of_the_server_is_not_killed(
+    source: MySQLSource, connection: MySQLConnection
+) -> None:
+    other = await source.connect()
+    source._doomed[other.session_id] = -math.inf  # longer ago than the server runs: the number is another's by now
+    await source._kill_from_the_side()
+    assert source._doomed == {}
+    assert await values(connection, CONNECTED, other.session_id) == [1]
+    await other.close()
 
 
 async def test_killing_who_is_gone_already(source: MySQLSource, caplog: pytest.LogCaptureFixture) -> None:
