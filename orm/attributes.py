@@ -138,7 +138,8 @@ def _missing_relation(instance: Instance, schema: Schema, relation: Relation) ->
     state = slot(instance, "_state")
     made = sparse(relation.target, key)
     origin = relation.name if state is None or state.origin is None else f"{state.origin}__{relation.name}"
-    made._state = InstanceState(database=state.database if state is not None else None, origin=origin)
+    database = state.database if state is not None else None
+    set_attribute(made, "_state", InstanceState(database=database, origin=origin))
     set_attribute(instance, relation.name, made)
     return made
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -36,6 +36,10 @@ from orm.operators import Element, fold
 from orm.query import Counter, Node, Path, PlacedQuery, Query
 from orm.schema import FieldSpec, Schema
 
+Prepare = Callable[[Any], Any]
+"""What is done to a value before its type turns it into the driver's form."""
+
+_ONE: Final = sa.literal_column("1", sa.Integer())
 From = Any  # sa.FromClause; its joins are typed too narrowly to be rebuilt step by step
 
 
@@ -51,7 +55,7 @@ class Parameter:
 
     position: int
     type: TypeEngine[Any] | None
-    prepare: Callable[[Any], Any] | None = None
+    prepare: Prepare | None = None
     item: int | None = None
 
 
@@ -81,7 +85,7 @@ class Compilation:
         self,
         position: int,
         kind: TypeEngine[Any],
-        prepare: Callable[[Any], Any] | None = None,
+        prepare: Prepare | None = None,
         *,
         raw: bool = False,
         item: int | None = None,
@@ -119,7 +123,7 @@ class Scope:
 def element(node: Node, scope: Scope) -> Element:
     """The SQL of an expression."""
     if isinstance(node, Reference):
-        return _reference(node, scope)
+        return _reference(cast("Any", node), scope)
     if isinstance(node, Value):
         return scope.compilation.parameter(node.position, node.type)
     if isinstance(node, Combined):
@@ -213,7 +217,7 @@ def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, negated: bool = 
     tables = dict(scope.tables)
     inner = Scope(scope.compilation, None, tables)
     where: list[Element] = []
-    source: From = sa.select(sa.literal_column("1").label("one")).subquery() if outer else None
+    source: From = sa.select(_ONE.label("one")).subquery() if outer else None
     for path in paths:
         for length in range(1, len(path) + 1):
             if path[:length] in tables:
@@ -228,7 +232,7 @@ def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, negated: bool = 
                 source = source.join(table, on, isouter=outer)
     inner.source = source
     compiled = condition(node, inner, negated=negated)
-    return sa.exists(sa.select(sa.literal_column("1")).select_from(inner.source).where(*where, compiled))
+    return sa.exists(sa.select(_ONE).select_from(inner.source).where(*where, compiled))
 
 
 def _outer_table(path: Path, tables: dict[Path, From], scope: Scope) -> From:
@@ -256,7 +260,7 @@ def _plain_leaf(node: Leaf, scope: Scope) -> Element:
     left = _reference(node.lookup.reference, scope)
     kind = types.Text() if operator.operand == "text" else left.type
     prepare = operator.prepare
-    made = (lambda value: prepare(engine, value)) if prepare is not None else None
+    made: Prepare | None = (lambda value: prepare(engine, value)) if prepare is not None else None
     operands = [compilation.parameter(node.position + i, kind, made) for i in range(len(node.values))]
     if engine == "sqlite" and operator.variant is not None and operator.variant(node.values[0]):
         left, operands = fold(left), [cast("Any", fold(operand)) for operand in operands]
@@ -272,7 +276,7 @@ def _json_leaf(node: Leaf, scope: Scope) -> Element:
         return jsonpath.is_missing(engine, column, path)
     variant = cast("tuple[Any, ...]", node.key)[5]
     prepare = operator.prepare
-    made = (lambda value: prepare(engine, value)) if prepare is not None else None
+    made: Prepare | None = (lambda value: prepare(engine, value)) if prepare is not None else None
     operand = compilation.parameter(node.position + 1, jsonpath.operand_type(engine, variant), made)
     return jsonpath.compare(compilation.dialect, operator, variant, column, path, operand)
 
@@ -284,7 +288,7 @@ def _members(node: Members, scope: Scope) -> Element:
         return left.in_([compilation.parameter(node.position + i, left.type) for i in range(node.padded())])
     process = types.bind_processor(left.type, compilation.dialect)
     if compilation.engine == "postgresql":
-        made = (lambda values: [process(value) for value in values]) if process is not None else None
+        made: Prepare | None = (lambda values: [process(value) for value in values]) if process is not None else None
         return left == sa.any_(compilation.parameter(node.position, postgresql.ARRAY(left.type), made, raw=True))
     listed = sa.func.json_each(compilation.parameter(node.position, types.Text(), types.dumps, raw=True))
     return left.in_(sa.select(listed.table_valued("value").c.value))
@@ -460,7 +464,7 @@ def exists(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
     """SELECT 1 of a query's first row."""
     root = placed.query.schema.table
     scope = Scope(compilation, root, {(): root})
-    return _finished(placed, scope, sa.select(sa.literal_column("1").label("one")))
+    return _finished(placed, scope, sa.select(_ONE.label("one")))
 
 
 def update(placed: PlacedQuery, assignments: Sequence[tuple[FieldSpec, Node]], compilation: Compilation) -> sa.Update:
@@ -505,7 +509,9 @@ def _leaves_table(nodes: Sequence[Node]) -> bool:
     """Whether a condition reads more than the row itself."""
     for node in nodes:
         lookup = getattr(node, "lookup", None)
-        reference = node if isinstance(node, Reference) else lookup.reference if lookup is not None else None
+        reference: Reference | None = lookup.reference if lookup is not None else None
+        if isinstance(node, Reference):
+            reference = cast("Any", node)
         if isinstance(node, (InQuery, Clause)) or (reference is not None and reference.path):
             return True
         if _leaves_table(node.parts):

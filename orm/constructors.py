@@ -368,7 +368,7 @@ def Enum(
 ) -> Field[E | None]: ...
 def Enum(members: Any, **options: Any) -> Any:
     """A member of an enumeration whose values are all texts, or all whole numbers; kept as its value."""
-    kinds = {type(member.value) for member in members}
+    kinds: set[type] = {type(member.value) for member in members}
     if not (kinds and (kinds <= {str} or kinds <= {int})):
         raise FieldError(f"Enum({members.__name__}): the values of its members must be all str or all int.")
     core = core_schema.enum_schema(members, list(members), strict=False)

@@ -45,7 +45,11 @@ async def _existing(database: Database) -> set[tuple[str | None, str]]:
 def _statements(database: Database, metadata: sa.MetaData, method: str, tables: list[sa.Table]) -> list[Any]:
     """What SQLAlchemy would send: it knows the order, and which keys must be added afterwards."""
     statements: list[Any] = []
-    mock = MockConnection(database.dialect, lambda statement, *_: statements.append(statement))
+
+    def collect(statement: Any, *_: Any) -> None:
+        statements.append(statement)
+
+    mock = MockConnection(database.dialect, collect)
     getattr(metadata, method)(mock, tables=tables, checkfirst=False)
     return statements
 

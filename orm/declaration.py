@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from orm.exceptions import FieldError
 from orm.numeric import BigAutoField
@@ -33,7 +33,8 @@ def options_of(name: str, bases: tuple[type, ...], meta: Any) -> Options:
         parent: Options | None = getattr(base, "__options__", None)
         if parent is not None:
             given.update({option: getattr(parent, option) for option in _META if option not in _NOT_INHERITED})
-    own = {k: v for k, v in vars(meta).items() if not k.startswith("__")} if meta is not None else {}
+    said: dict[str, Any] = {} if meta is None else cast("Any", vars(meta))
+    own = {option: value for option, value in said.items() if not option.startswith("__")}
     for option in own:
         if option not in _META:
             raise FieldError(f"{name}.Meta has no option {option!r}. Choose from: {', '.join(_META)}.")

@@ -53,7 +53,7 @@ def _condition(other: object) -> Condition:
     if isinstance(other, Condition):
         return other
     if isinstance(other, sa.ColumnElement):
-        return Clause(other)
+        return Clause(cast("Any", other))
     raise TypeError(f"A condition combines with conditions, not with {other!r}.")
 
 
@@ -456,7 +456,7 @@ def expression(value: Any) -> Node:
     if isinstance(value, Node):
         return value
     if isinstance(value, sa.ColumnElement):
-        return Clause(value)
+        return Clause(cast("Any", value))
     value_type(value)
     return Value(value)
 
@@ -471,7 +471,7 @@ class Clause(Condition, Expression):  # pyright: ignore[reportIncompatibleMethod
 
     def __init__(self, element: sa.ColumnElement[Any]) -> None:
         super().__init__()
-        found = element._generate_cache_key()
+        found = element._generate_cache_key()  # pyright: ignore[reportPrivateUsage]  # it has no public name
         if found is None:
             raise FieldError(f"{element} has no cache key in SQLAlchemy, so it cannot be part of a query set.")
         self.element = element
@@ -493,9 +493,10 @@ class Clause(Condition, Expression):  # pyright: ignore[reportIncompatibleMethod
         replaced = {bind: parameter(bind, self.position + index) for index, bind in enumerate(self.bound)}
 
         def replace(element: Any, **_: Any) -> Any:
-            return replaced.get(element) if isinstance(element, sa.BindParameter) else None
+            return replaced.get(cast("Any", element)) if isinstance(element, sa.BindParameter) else None
 
-        return cast("sa.ColumnElement[Any]", visitors.replacement_traverse(self.element, {}, replace))
+        replacement: sa.ColumnElement[Any] = visitors.replacement_traverse(self.element, {}, replace)
+        return replacement
 
 
 class Ordering(Node):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 import sqlalchemy as sa
 from pydantic_core import CoreSchema, core_schema
@@ -127,7 +127,7 @@ def checked(name: str, options: Mapping[str, Any], *limits: str) -> dict[str, An
 def _with_choices(core: CoreSchema, choices: Iterable[Any] | None) -> CoreSchema:
     if choices is None:
         return core
-    listed = [choice[0] if isinstance(choice, tuple) else choice for choice in choices]  # pyright: ignore
+    listed = [cast("Any", choice)[0] if isinstance(choice, tuple) else choice for choice in choices]
 
     def check(value: Any) -> Any:
         if value not in listed:

@@ -71,7 +71,7 @@ def resolve_condition(schema: Schema, given: Any) -> Condition:
         parts = [resolve_condition(schema, part) for part in given.parts]
         return negate(parts[0]) if given.operator == "not" else simplify(given.operator, parts)
     if isinstance(given, sa.ColumnElement):
-        given = Clause(given)
+        given = Clause(cast("Any", given))
     if isinstance(given, Clause):
         return _checked_clause(schema, given)
     if isinstance(given, Condition):
@@ -85,7 +85,7 @@ def resolve_condition(schema: Schema, given: Any) -> Condition:
 
 def _checked_clause(schema: Schema, clause: Clause) -> Clause:
     """Refuse an expression of Core that would put another table beside the query's: a cartesian product."""
-    for source in clause.element._from_objects:
+    for source in clause.element._from_objects:  # pyright: ignore[reportPrivateUsage]  # it has no public name
         if source is not schema.table:
             raise FieldError(
                 f"<{clause.element}> is about {source}, but the query is about {schema.tablename}. "
@@ -114,8 +114,9 @@ def resolve(schema: Schema, node: Node) -> Node:
     if isinstance(node, Condition):
         return resolve_condition(schema, node)
     if isinstance(node, Reference):
-        _check_root(schema, node)
-        return intern(node.schema, node.path, node.spec, node.transform, node.keys)
+        column: Reference = cast("Any", node)
+        _check_root(schema, column)
+        return intern(column.schema, column.path, column.spec, column.transform, column.keys)
     if not node.parts:
         return node
     resolved = copy.copy(node)
@@ -340,7 +341,7 @@ def _key_of(lookup: Lookup, value: Any) -> Any:
         return value
     reference = lookup.reference
     expected = _key_target(reference)
-    schema: Schema = type(value).__schema__  # type: ignore[attr-defined]
+    schema = type(value).__schema__
     if expected is None or expected is not schema:
         wanted = f"an instance of {expected.name}" if expected else f"a value ({reference.kind})"
         raise FieldError(f"{lookup.name} takes {wanted}, not one of {schema.name}.")
@@ -364,7 +365,9 @@ def _compare_expression(lookup: Lookup, value: Any) -> Condition:
         return _in_query(lookup, value.query)
     if not lookup.operator.expressions:
         raise FieldError(f"{lookup.name} takes a value, not the expression {value!r}.")
-    node = resolve(schema, Clause(value) if isinstance(value, sa.ColumnElement) else value)
+    if isinstance(value, sa.ColumnElement):
+        value = Clause(cast("Any", value))
+    node = resolve(schema, value)
     return Compared(lookup, node)
 
 
@@ -398,9 +401,9 @@ def ordering(schema: Schema, term: Any) -> Ordering:
     if isinstance(term, Ordering):
         return _checked(cast("Ordering", resolve(schema, term)))
     if isinstance(term, Expression):
-        return _checked(Ordering(resolve(schema, term)))
+        return _checked(Ordering(resolve(schema, cast("Any", term))))
     if isinstance(term, sa.ColumnElement):
-        return Ordering(_checked_clause(schema, Clause(term)))
+        return Ordering(_checked_clause(schema, Clause(cast("Any", term))))
     raise FieldError(f"{term!r} cannot be ordered by. Give a name, '-name', a column, or an expression.")
 
 

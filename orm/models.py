@@ -62,8 +62,8 @@ class ClassAttribute:
                 return found
         for base in cls.__mro__:
             if self.name in base.__dict__ and not issubclass(base, Instance):
-                value = base.__dict__[self.name]
-                return value.__get__(None, cls) if hasattr(type(value), "__get__") else value
+                value: Any = base.__dict__[self.name]
+                return value.__get__(None, cls) if hasattr(cast("Any", type(value)), "__get__") else value
         raise AttributeError(f"type object {cls.__name__!r} has no attribute {self.name!r}")
 
     def __set__(self, cls: Any, value: Any) -> None:
@@ -105,7 +105,7 @@ class ModelMeta(type):
 
 
 def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: dict[str, Any], keywords: Any) -> Any:
-    declared = {n: v for n, v in namespace.items() if isinstance(v, (Field, RelationField))}
+    declared: dict[str, Any] = {n: v for n, v in namespace.items() if isinstance(v, (Field, RelationField))}
     for field_name in declared:
         del namespace[field_name]
     options = options_of(name, bases, namespace.get("Meta"))

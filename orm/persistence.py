@@ -29,16 +29,16 @@ set_attribute = object.__setattr__
 
 def schema_of(instance: Instance) -> Schema:
     """The schema of an instance."""
-    return cast("Schema", type(instance).__schema__)  # type: ignore[attr-defined]
+    return type(instance).__schema__
 
 
 def state_of(instance: Instance) -> InstanceState:
     """The state of an instance, made if it has none yet."""
-    try:
-        return instance._state
-    except AttributeError:
-        instance._state = InstanceState()
-        return instance._state
+    state: InstanceState | None = slot(instance, "_state")
+    if state is None:
+        state = InstanceState()
+        set_attribute(instance, "_state", state)
+    return state
 
 
 def is_new(instance: Instance) -> bool:
@@ -143,12 +143,12 @@ def _stored(instance: Instance, values: dict[str, Any], made: dict[str, Any], us
     if using is None or using is schema.registry.database:
         _forget_state(instance)
     else:
-        instance._state = InstanceState(database=using)
+        set_attribute(instance, "_state", InstanceState(database=using))
 
 
 def _forget_state(instance: Instance) -> None:
     try:
-        del instance._state
+        object.__delattr__(instance, "_state")
     except AttributeError:
         return
 
@@ -255,7 +255,8 @@ def field_named(schema: Schema, name: str) -> FieldSpec:
 
 async def _update(instance: Instance, schema: Schema, names: list[str], database: Database) -> None:
     values = {name: slot(instance, name) for name in names}
-    computed = {name: value for name, value in values.items() if isinstance(value, (Expression, sa.ClauseElement))}
+    kinds = (Expression, sa.ClauseElement)
+    computed: dict[str, Any] = {name: value for name, value in values.items() if isinstance(value, kinds)}
     plain = validator(schema).partial({name: value for name, value in values.items() if name not in computed})
     version = _version(instance, schema)
     if version is not None:
@@ -320,7 +321,7 @@ def assignments(schema: Schema, values: dict[str, Any]) -> list[tuple[FieldSpec,
     for name, value in values.items():
         node: Node = Assigned(value)
         if isinstance(value, sa.ColumnElement):
-            node = Clause(value)
+            node = Clause(cast("Any", value))
         elif isinstance(value, Expression):
             node = resolve(schema, expression(value))
             _refuse_paths(schema, node)
@@ -397,7 +398,7 @@ def from_values(schema: Schema, values: dict[str, Any], database: Database | Non
             value = values[spec.name]
             set_attribute(instance, f"_loaded_{spec.name}", None if value is None else dumps(value))
     if database is not None:
-        instance._state = InstanceState(database=database)
+        set_attribute(instance, "_state", InstanceState(database=database))
     instance.__class__ = schema.model
     if hook and schema.after_load:
         instance.after_load()  # type: ignore[attr-defined]

@@ -157,8 +157,9 @@ class Rows(QueryHolder, Generic[T]):
     def _slice(self, part: Any) -> Self:
         if not isinstance(part, slice) or part.step is not None:  # pyright: ignore[reportUnknownMemberType]
             raise FieldError(f"A query set takes slices [a:b], not [{part!r}]. For one row: .offset(n).first().")
-        start = _row_count(part.start or 0, "offset")
-        limit = None if part.stop is None else max(0, _row_count(part.stop, "limit") - start)
+        bounds = cast("Any", part)
+        start = _row_count(bounds.start or 0, "offset")
+        limit = None if bounds.stop is None else max(0, _row_count(bounds.stop, "limit") - start)
         query = self.query
         if query.limit is not None:
             rest = max(0, query.limit - start)

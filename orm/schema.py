@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import sqlalchemy as sa
 from pydantic_core import CoreSchema
@@ -77,6 +77,7 @@ class Instance:
     __slots__ = ("__dict__", "__weakref__", "_state")
 
     if TYPE_CHECKING:
+        __schema__: ClassVar[Schema]
         _state: InstanceState
 
 

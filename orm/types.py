@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as PythonDecimal
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
@@ -28,7 +28,12 @@ _MYSQL_COLLATION = "utf8mb4_bin"
 _SQLITE_DECIMAL_DIGITS = 15
 _MICROSECOND = timedelta(microseconds=1)
 
-Processor = Callable[[Any], Any]
+
+class Processor(Protocol):
+    """Turns a value into another one."""
+
+    def __call__(self, value: Any) -> Any: ...
+
 
 dumps: Final[Callable[[Any], str]] = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 """A JSON value as text, as it is sent: without escapes, since SQLite and MariaDB compare keys as they are written."""
