@@ -33,6 +33,7 @@ from orm.database.interfaces import (
     Row,
     Source,
     Table,
+    WriteRefused,
 )
 from orm.database.sqlite_errors import is_busy, translate
 from orm.database.url import DatabaseURL, Options
@@ -386,7 +387,7 @@ class SQLiteSource(Source):
     async def _set_journal_mode(self, connection: SQLiteConnection) -> None:
         try:
             rows = await connection.fetch(f"PRAGMA journal_mode={self._journal_mode}", ())
-        except OperationalError:  # a read-only file or file system, or one without shared memory
+        except (OperationalError, WriteRefused):  # a read-only file or file system, or one without shared memory
             rows = await connection.fetch("PRAGMA journal_mode", ())
         self.reads_apart = str(rows[0][0]).lower() == "wal"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orm.database import Database, Transaction
+from orm.database import Database
 from orm.exceptions import (
     IntegrityError,
     InterfaceError,
@@ -25,6 +25,7 @@ from orm.exceptions import (
     UniqueViolation,
 )
 from tests.database.tables import count, notes
+from tests.database.waiting import until
 
 
 async def add(database: Database, text: str) -> None:
@@ -41,9 +42,7 @@ async def in_task(work: Any) -> Any:
 
 async def assert_nothing_is_held(database: Database) -> None:
     """All connections come back, some after a clean-up in the background."""
-    async with asyncio.timeout(5):
-        while database.pool_status.in_use or database.pool_status.waiting:
-            await asyncio.sleep(0.001)
+    await until(lambda: not (database.pool_status.in_use or database.pool_status.waiting))
 
 
 # Blocks
@@ -354,8 +353,7 @@ async def test_a_block_whose_task_has_ended_is_adopted(notes_database: Database)
     await loop.create_task(use("a"), context=context)
     event = asyncio.Event()
     adopter = loop.create_task(use("b", event), context=context)
-    while await_status(adopter, transaction):
-        await asyncio.sleep(0)
+    await until(lambda: transaction._owner is adopter)  # pyright: ignore[reportPrivateUsage]
     with pytest.raises(TransactionError, match="belongs to another task"):
         await loop.create_task(use("c"), context=context)
     event.set()
@@ -363,11 +361,6 @@ async def test_a_block_whose_task_has_ended_is_adopted(notes_database: Database)
     await loop.create_task(leave(), context=context)
     assert await texts(notes_database) == ["a", "b"]
     await assert_nothing_is_held(notes_database)
-
-
-def await_status(adopter: asyncio.Task[None], transaction: Transaction) -> bool:
-    """Whether the adopter has not begun yet."""
-    return transaction._owner is not adopter
 
 
 async def test_tasks_join_a_shared_block(notes_database: Database) -> None:
@@ -488,8 +481,7 @@ async def test_a_generator_that_was_dropped_is_reported(notes_database: Database
 
     await in_task(drop())
     gc.collect()
-    while not reported:
-        await asyncio.sleep(0.001)
+    await until(lambda: reported)
     assert "dropped while it held a transaction" in reported[0]["message"]
     assert await count(notes_database) == 0
 
