@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.engine import Dialect
 
-from orm.exceptions import ProgrammingError
+from orm.exceptions import DatabaseError, NotSupportedError, ProgrammingError
 
 Row = Sequence[Any]
 """A row as the driver gives it: a tuple, or a record that unpacks like one."""
@@ -46,6 +46,10 @@ class Table(NamedTuple):
 
 class WriteRefused(ProgrammingError):
     """A statement writes and the connection only reads: nothing was done, and a writer can run it."""
+
+
+class FeatureNotSupported(NotSupportedError, DatabaseError):
+    """The server answered that it cannot do what a statement asks: like any answer of its kind it breaks a block."""
 
 
 class StatementInfo(Protocol):

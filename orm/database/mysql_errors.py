@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from orm.database.interfaces import FeatureNotSupported
 from orm.exceptions import (
     CheckViolation,
     DatabaseError,
@@ -20,7 +21,6 @@ from orm.exceptions import (
     IntegrityError,
     LockTimeout,
     NotNullViolation,
-    NotSupportedError,
     OperationalError,
     ProgrammingError,
     QueryTimeout,
@@ -39,7 +39,7 @@ _KINDS: Iterable[tuple[type[Error], tuple[int, ...]]] = (
     (QueryTimeout, (1969, 3024)),
     (DataError, (1138, 1264, 1265, 1292, 1365, 1366, 1367, 1406, 1411, 1416, 1425, 1426, 1427, 1441, 1690, 1977, 3140)),
     (DataError, (1153, 3141, 3156, 3751, 3903, 4037, 4038, 4078)),
-    (NotSupportedError, (1178, 1221, 1235, 1286, 1289, 1295, 1845, 1846)),
+    (FeatureNotSupported, (1178, 1221, 1235, 1286, 1289, 1295, 1845, 1846)),
     (ProgrammingError, (1007, 1008, 1044, 1045, 1046, 1049, 1050, 1051, 1052, 1054, 1055, 1056, 1059, 1060, 1061)),
     (
         ProgrammingError,
@@ -67,7 +67,7 @@ _CLASSES: Mapping[str, type[Error]] = {
     "IntegrityError": IntegrityError,
     "DataError": DataError,
     "ProgrammingError": ProgrammingError,
-    "NotSupportedError": NotSupportedError,
+    "NotSupportedError": FeatureNotSupported,
     "OperationalError": OperationalError,
 }
 """For numbers that are not listed: the driver's class."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from orm.database.interfaces import FeatureNotSupported
 from orm.exceptions import (
     CheckViolation,
     DatabaseError,
@@ -17,7 +18,6 @@ from orm.exceptions import (
     IntegrityError,
     LockTimeout,
     NotNullViolation,
-    NotSupportedError,
     OperationalError,
     ProgrammingError,
     QueryTimeout,
@@ -42,7 +42,7 @@ _STATES: Mapping[str, type[Error]] = {
 }
 _CLASSES: Mapping[str, type[Error]] = {
     "08": OperationalError,
-    "0A": NotSupportedError,
+    "0A": FeatureNotSupported,
     "21": ProgrammingError,
     "22": DataError,
     "23": IntegrityError,

@@ -13,6 +13,7 @@ import databases
 import pytest
 import pytest_asyncio
 
+from orm.database import Database
 from orm.database.encode import BorrowedConnection, EncodeSource
 from orm.database.interfaces import BeginOptions
 from orm.database.pool import Pool
@@ -291,3 +292,30 @@ async def test_values(url: str, source: EncodeSource) -> None:
         (row,) = await connection.fetch(marks(url, sql), ("it's %", b"\xff'", moment))
         assert tuple(row)[:2] == ("it's %", b"\xff'")
         assert str(row[2]) == str(moment)
+
+
+async def test_a_database_over_the_hosts(url: str, host: databases.Database) -> None:
+    async def add(database: Database, number: int) -> None:
+        async with database.transaction():
+            await database.execute("INSERT INTO guest VALUES (:id, 'x')", {"id": number})
+            if number % 5 == 0:
+                with pytest.raises(UniqueViolation):
+                    async with database.transaction():
+                        await database.execute("INSERT INTO guest VALUES (:id, 'y')", {"id": number})
+            if number % 7 == 0:
+                raise LookupError
+
+    async with Database(host) as database:
+        outcomes = await asyncio.gather(*(add(database, number) for number in range(30)), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes if outcome is not None] == [LookupError] * 5
+        assert await database.fetch_val("SELECT COUNT(*) FROM guest") == 25
+        count = 0
+        async for row in database.iterate("SELECT id FROM guest", chunk_size=4):
+            assert await database.fetch_val("SELECT id FROM guest WHERE id = :id", {"id": row["id"]}) == row[0]
+            count += 1
+        assert count == 25
+        with pytest.raises(TransactionError, match="opened with `databases`"):
+            async with host.transaction():
+                await database.fetch_all("SELECT 1")
+        assert database.pool_status.in_use == 0
+    assert await host.fetch_val("SELECT COUNT(*) FROM guest") == 25

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from orm.database import Database
 from orm.database.interfaces import BeginOptions, Connection
 from orm.exceptions import (
     CheckViolation,
@@ -20,9 +21,11 @@ from orm.exceptions import (
     IntegrityError,
     LockTimeout,
     NotNullViolation,
+    NotSupportedError,
     ProgrammingError,
     QueryTimeout,
     SerializationFailure,
+    TransactionError,
     UniqueViolation,
 )
 from tests.database.sources import connected, make_source, marks
@@ -314,3 +317,29 @@ async def test_a_database_that_does_not_exist(url: str) -> None:
     base = url.rpartition("/")[0]
     with pytest.raises(ConnectionLost, match=r"no_such_database.*Create the database"):
         await make_source(f"{base}/no_such_database").connect()
+
+
+async def test_what_a_server_cannot_do_breaks_a_block_like_any_other_error(url: str) -> None:
+    sql = {
+        "postgresql": "SELECT id, count(*) FROM error_author GROUP BY id FOR UPDATE",
+        "mysql": "SELECT id FROM error_author WHERE id IN (SELECT id FROM error_author LIMIT 1)",
+    }.get(url.partition("+")[0].partition(":")[0])
+    if sql is None:
+        pytest.skip("SQLite has no such answer")
+    async with connected(url) as connection:
+        await connection.command("DROP TABLE IF EXISTS error_book")
+        await connection.command("DROP TABLE IF EXISTS error_author")
+        await connection.command(TABLES[0])
+
+    async def swallow(database: Database) -> None:
+        async with database.transaction():
+            await database.execute("INSERT INTO error_author VALUES (5, 'a', 'b')")
+            with pytest.raises(NotSupportedError):
+                await database.fetch_all(sql)
+            with pytest.raises(TransactionError, match="broken"):
+                await database.fetch_all("SELECT 1")
+
+    async with Database(url) as database:
+        with pytest.raises(TransactionError, match="rolled back"):
+            await swallow(database)
+        assert await database.fetch_val("SELECT count(*) FROM error_author") == 0
