@@ -273,6 +273,12 @@ async def test_filters(api: Api) -> None:
     assert (await ask(api, "GET", "/albums", params={"artist_id": 1}))["total"] == 2
 
 
+async def test_amounts_are_compared_exactly(api: Api) -> None:
+    assert await total(api, max_price="0.985") == 0
+    assert await total(api, max_price="0.994") == 3290
+    assert await total(api, max_price="1e9") == TRACKS
+
+
 async def test_search(api: Api) -> None:
     assert await total(api, search="bwv") == 7
     assert await total(api, search="angus young", genre="rock") == 10

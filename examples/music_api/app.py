@@ -15,7 +15,7 @@ from starlette.routing import Route, WebSocketRoute
 from . import shop
 from .database import database
 from .messages import HANDLERS
-from .resources import ALBUMS, ARTISTS, CUSTOMERS, GENRES, TRACKS
+from .resources import ALBUMS, ARTISTS, GENRES, TRACKS
 from load import load
 from models import Artist, models
 
@@ -39,10 +39,9 @@ application = Starlette(
         *ALBUMS.routes("/albums"),
         *GENRES.routes("/genres"),
         *TRACKS.routes("/tracks"),
-        *CUSTOMERS.routes("/customers"),
         Route("/albums/{key:int}/offer", shop.offer),
         Route("/purchases", shop.buy, methods=["POST"]),
-        Route("/invoices/{key:int}", shop.invoice),
+        Route("/invoices/{key:int}", shop.read_invoice),
         Route("/counts", shop.counts),
         WebSocketRoute("/catalogue", shop.catalogue),
     ],

@@ -21,7 +21,7 @@ STATUS: dict[type[Exception], int] = {
     orm.StaleInstance: 409,
     orm.ValidationError: 422,
     pydantic.ValidationError: 422,
-    orm.PoolTimeout: 503,
+    orm.OperationalError: 503,
 }
 
 

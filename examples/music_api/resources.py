@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,10 +17,10 @@ from starlette.routing import Route
 import orm
 
 from .messages import Answer, invalid, json_of
-from models import Album, Artist, Customer, Genre, Track
+from models import Album, Artist, Genre, Track
 
-PAGE = 20
 LARGEST_PAGE = 100
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Resource:
     async def page(self, request: Request) -> Answer:
         """`?search=rock&genre=jazz&order=-name&page=2&per_page=50`."""
         asked = dict(request.query_params)
-        number = _whole("page", asked.pop("page", "1"))
-        per_page = min(_whole("per_page", asked.pop("per_page", str(PAGE))), LARGEST_PAGE)
+        number = _parsed("page", asked.pop("page", "1"), int)
+        per_page = min(_parsed("per_page", asked.pop("per_page", "20"), int), LARGEST_PAGE)
         term, order = asked.pop("search", ""), asked.pop("order", "id")
         rows = self.model.objects.search(term) if term else self.model.objects
         for name, text in asked.items():
@@ -92,10 +92,7 @@ class Resource:
         return Answer(self._dictionary(await self._shown(self.model.objects).get(pk=key)), status)
 
     def _condition(self, name: str, text: str) -> orm.Condition:
-        try:
-            return self.filters[_allowed(name, self.filters)](text)
-        except (ValueError, ArithmeticError):
-            raise invalid(name, f"{text!r} is no value for {name}") from None
+        return _parsed(name, text, self.filters[_allowed(name, self.filters)])
 
     def _order(self, name: str) -> str | orm.Expression | orm.Ordering:
         column = self.fields[_allowed(name.removeprefix("-"), self.fields)]
@@ -112,11 +109,11 @@ def _allowed(name: str, names: Collection[str]) -> str:
     return name
 
 
-def _whole(name: str, text: str) -> int:
+def _parsed(name: str, text: str, parse: Callable[[str], T]) -> T:
     try:
-        return int(text)
-    except ValueError:
-        raise invalid(name, f"{text!r} is no whole number") from None
+        return parse(text)
+    except (ValueError, ArithmeticError):
+        raise invalid(name, f"{text!r} is no value for {name}") from None
 
 
 ARTISTS = Resource(
@@ -157,18 +154,4 @@ TRACKS = Resource(
         "longer_than": lambda text: Track.milliseconds > int(text),
         "max_price": lambda text: Track.unit_price <= Decimal(text),
     },
-)
-CUSTOMERS = Resource(
-    Customer,
-    fields={
-        "id": Customer.id,
-        "first_name": Customer.first_name,
-        "last_name": Customer.last_name,
-        "address": Customer.address,
-        "city": Customer.city,
-        "country": Customer.country,
-        "email": Customer.email,
-    },
-    writable=["first_name", "last_name", "company", "address", "city", "state", "country", "postal_code", "email"],
-    filters={"country": Customer.country.iexact, "city": Customer.city.iexact},
 )

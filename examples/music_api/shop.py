@@ -87,7 +87,7 @@ async def send_receipt(service: httpx.AsyncClient, key: int) -> None:
         sent[key] = receipt
 
 
-async def invoice(request: Request) -> Answer:
+async def read_invoice(request: Request) -> Answer:
     """An invoice with its lines, and its receipt if that was sent."""
     found = await Invoice.objects.prefetch_related(LINES).get(id=request.path_params["key"])
     lines = [{"track": line.track.name, "quantity": line.quantity, "price": line.unit_price} for line in found.lines]
