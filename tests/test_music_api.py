@@ -154,8 +154,10 @@ def fresh_database(backend: str, scratch: dict[str, Scratch], directory: Path) -
     elif engine in scratch:
         own = dataclasses.replace(scratch[engine], name=f"{scratch[engine].name}_music")
         own.create()
-        yield own.url.replace(engine, backend, 1)
-        own.drop()
+        try:
+            yield own.url.replace(engine, backend, 1)
+        finally:
+            own.drop()
     elif REQUIRED:
         pytest.fail(f"no {engine} server to test on, and ORM_TEST_REQUIRE_ALL is set")
     else:
