@@ -146,7 +146,12 @@ async def application(database: Database) -> AsyncIterator[dict[str, Any]]:
     models.database = None
 
 
-FUNCTIONS = [function for name, function in vars(accepts).items() if inspect.iscoroutinefunction(function)]
+PARAMETERS = {"database", "user", "note", "tag", "sample", "nullable"}
+FUNCTIONS = [
+    function
+    for function in vars(accepts).values()
+    if inspect.iscoroutinefunction(function) and set(inspect.signature(function).parameters) <= PARAMETERS
+]
 
 
 def fits(value: Any, kind: Any) -> bool:

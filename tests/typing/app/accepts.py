@@ -6,7 +6,7 @@ import datetime
 import decimal
 import ipaddress
 import uuid
-from typing import Any, assert_type
+from typing import Any, TypeVar, assert_type
 
 import sqlalchemy as sa
 
@@ -17,6 +17,12 @@ from .base import models
 from .notes import Note, NoteQuerySet, Pinned, Tag, Timestamped
 from .samples import Colour, Defaults, Nullable, Sample, Size
 from .users import Profile, User
+
+M = TypeVar("M", bound=orm.Model)
+
+
+async def newest(model: type[M]) -> M | None:
+    return await model.objects.order_by("-pk").first()
 
 
 def full_sample() -> Sample:
@@ -224,6 +230,12 @@ async def ends(user: User, note: Note, database: Database) -> None:
         assert_type(found, Note)
     async for found in Note.objects.iterate(chunk_size=10):
         assert_type(found, Note)
+
+
+async def any_model(user: User) -> None:
+    assert_type(await newest(User), User | None)
+    assert_type(await newest(Note), Note | None)
+    assert_type(user.pk, Any)
 
 
 async def pages() -> None:

@@ -9,6 +9,7 @@ import decimal
 import orm
 from orm.database import Database
 
+from .accepts import newest
 from .base import Base
 from .notes import Note, Pinned, Tag, Timestamped
 from .samples import Colour, Defaults, Nullable, Sample, Size
@@ -118,6 +119,8 @@ def chains(note: Note, user: User) -> None:
 async def ends(user: User, note: Note, tag: Tag) -> None:
     (await Note.objects.first()).text  # type: ignore
     (await Note.objects.get_or_none(id=1)).text  # type: ignore
+    (await newest(User)).name  # type: ignore
+    await newest(3)  # type: ignore
     (await Note.objects.get(id=1)).txt  # type: ignore
     (await Note.objects.create(text="x")).txt  # type: ignore
     (await Note.objects.get_or_create(text="x")).text  # type: ignore
