@@ -116,7 +116,7 @@ def test_what_the_dialect_learns() -> None:
     table = sa.Table("item", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
     dialect = MySQLDialect("asyncmy")
     dialect.learn((8, 4, 0), False)
-    assert "FOR SHARE" in str(sa.select(table).with_for_update(read=True).compile(dialect=dialect))
+    assert "FOR UPDATE OF item" in str(sa.select(table).with_for_update(of=table).compile(dialect=dialect))
     dialect = MySQLDialect("asyncmy")
     dialect.learn((10, 11, 6), True)
     assert str(sa.insert(table).returning(table.c.id).compile(dialect=dialect)).endswith("RETURNING item.id")
