@@ -11,12 +11,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 import pytest
 import pytest_asyncio
 
+import orm
 from orm import Page
 from orm.columns import Step
 from orm.database import Database
@@ -127,6 +128,13 @@ def test_a_checker_reports_exactly_the_marked_lines(checker: Any, project: Path)
     assert (sorted(expected - reported), sorted(reported - expected)) == ([], [])
 
 
+@pytest.mark.parametrize("constructor", [orm.AutoField, orm.BigAutoField, orm.Version])
+def test_nobody_gives_what_is_made(constructor: Any) -> None:
+    constructor(init=False)
+    with pytest.raises(orm.FieldError, match="init is for type checkers"):
+        constructor(init=True)
+
+
 @pytest_asyncio.fixture
 async def application(database: Database) -> AsyncIterator[dict[str, Any]]:
     """What the functions of `accepts` take, by the names of their parameters."""
@@ -163,7 +171,10 @@ def fits(value: Any, kind: Any) -> bool:
         return any(fits(value, argument) for argument in arguments)
     if origin is type:  # what is a model's class for the checkers is a step over a relation
         return isinstance(value, Step)
-    if not isinstance(value, NoneType if kind is None else origin or kind):
+    if kind is None:
+        return value is None
+    expected: Any = origin or kind
+    if not isinstance(value, expected):
         return False
     if origin is list:
         return all(fits(item, arguments[0]) for item in value)
