@@ -6,12 +6,9 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-from orm import persistence
+from orm import persistence, writing
 from orm.exceptions import FieldError, NotLoaded
-from orm.lookups import conditions
-from orm.persistence import is_new, key_of, schema_of, set_attribute, slot, state_of
-from orm.plans import select_plan
-from orm.query import Query
+from orm.persistence import forget_relation, is_new, key_of, schema_of, set_attribute, slot, state_of
 from orm.relations import RelatedQuerySet
 from orm.schema import FieldSpec, Instance, InstanceState, Relation, RelationSpec, Schema
 
@@ -69,15 +66,6 @@ def _set_relation(instance: Instance, schema: Schema, spec: RelationSpec, value:
         key = slot(value, relation.far.name)
     _set_column(instance, schema, column, key)
     set_attribute(instance, spec.name, value)
-
-
-def forget_relation(instance: Instance, name: str) -> None:
-    """Forget the related instances that are held."""
-    for attribute_name in (name, f"_loaded_{name}"):
-        try:
-            object.__delattr__(instance, attribute_name)
-        except AttributeError:
-            continue
 
 
 def missing(instance: Instance, name: str) -> Any:
@@ -151,26 +139,18 @@ def sparse(schema: Schema, key: Any) -> Instance:
 
 async def load_columns(instance: Instance, schema: Schema, names: list[str]) -> None:
     """Read columns of the row into the instance."""
-    fields_named = [persistence.field_named(schema, name) for name in names] or list(schema.fields.values())
-    database = persistence.database_of(instance)
-    only = frozenset(spec.name for spec in fields_named)
-    query = Query(schema)
-    query = query.replace(
-        where=(conditions(schema, (), {"pk": key_of(instance)}),),
-        selection=type(query.selection)(only=only),
-    )
-    plan, values = select_plan(query, database)
-    rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
-    assert plan.load is not None
-    found = plan.load(rows, None)
-    if not found:
-        raise schema.does_not_exist(f"The row of {instance!r} no longer exists. SQL: {plan.sql}")
-    for spec in fields_named:
-        set_attribute(instance, spec.name, slot(found[0], spec.name))
-        if spec.mutable:
-            set_attribute(instance, f"_loaded_{spec.name}", slot(found[0], f"_loaded_{spec.name}"))
+    wanted = [persistence.field_named(schema, name) for name in names] or list(schema.fields.values())
+    key = key_of(instance)
+    fields = [spec for spec in wanted if spec is not schema.key]
+    rows = await writing.read_columns(persistence.database_of(instance), schema, fields, [key], write=False)
+    if key not in rows:
+        raise schema.does_not_exist(f"The row of {instance!r} no longer exists.")
+    persistence.note_loaded(instance, schema, rows[key])
+    for spec in fields:
         if spec.relation is not None:
             forget_relation(instance, spec.relation)
     state = slot(instance, "_state")
     if state is not None:
-        state.changed.difference_update(only)
+        state.changed.difference_update(rows[key])
+    if schema.after_load:
+        instance.after_load()  # type: ignore[attr-defined]

@@ -183,7 +183,7 @@ class Step:
         if found is None:
             names = ", ".join(self._owner.names)
             raise AttributeError(
-                f"{self!r} is a {self._owner.name}, which has no field {name!r}. Choose from: {names}."
+                f"{self!r} leads to {self._owner.name}, which has no field {name!r}. Choose from: {names}."
             )
         return found
 

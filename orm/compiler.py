@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from orm import jsonpath, types
+from orm import jsonpath, moments, types
 from orm.exceptions import FieldError
 from orm.expressions import (
     Assigned,
@@ -159,6 +159,8 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Element]] = {
 
 def _combined(node: Combined, scope: Scope) -> Element:
     left, right = (element(part, scope) for part in node.parts)
+    if moments.is_moment(left) or moments.is_moment(right):
+        return moments.combine(scope.compilation.engine, node.operator, left, right)
     return _ARITHMETIC[node.operator](left, right)
 
 
@@ -258,12 +260,14 @@ def _plain_leaf(node: Leaf, scope: Scope) -> Element:
     operator, compilation = node.lookup.operator, scope.compilation
     engine = compilation.engine
     left = _reference(node.lookup.reference, scope)
-    kind = types.Text() if operator.operand == "text" else left.type
+    kind = types.Text() if operator.operand == "text" else types.operand_type(left.type, compilation.dialect)
     prepare = operator.prepare
     made: Prepare | None = (lambda value: prepare(engine, value)) if prepare is not None else None
     operands = [compilation.parameter(node.position + i, kind, made) for i in range(len(node.values))]
     if engine == "sqlite" and operator.variant is not None and operator.variant(node.values[0]):
         left, operands = fold(left), [cast("Any", fold(operand)) for operand in operands]
+    if node.lookup.reference.kind == "json" and operator.name == "exact":
+        return jsonpath.equals(compilation.dialect, left, operands[0])
     return operator.build(engine, left, tuple(operands))
 
 
@@ -289,7 +293,11 @@ def _members(node: Members, scope: Scope) -> Element:
     process = types.bind_processor(left.type, compilation.dialect)
     if compilation.engine == "postgresql":
         made: Prepare | None = (lambda values: [process(value) for value in values]) if process is not None else None
-        return left == sa.any_(compilation.parameter(node.position, postgresql.ARRAY(left.type), made, raw=True))
+        return left == sa.any_(
+            compilation.parameter(
+                node.position, postgresql.ARRAY(types.operand_type(left.type, compilation.dialect)), made, raw=True
+            )
+        )
     listed = sa.func.json_each(compilation.parameter(node.position, types.Text(), types.dumps, raw=True))
     return left.in_(sa.select(listed.table_valued("value").c.value))
 
@@ -477,8 +485,15 @@ def update(placed: PlacedQuery, assignments: Sequence[tuple[FieldSpec, Node]], c
         if isinstance(node, Assigned):
             values[spec.name] = compilation.parameter(node.position, table.c[spec.name].type)
         else:
-            values[spec.name] = element(node, scope)
+            values[spec.name] = _fitting(element(node, scope), table.c[spec.name].type, compilation.engine)
     return sa.update(table).where(*_target(placed, compilation)).values(values)
+
+
+def _fitting(value: Element, kind: TypeEngine[Any], engine: str) -> Element:
+    """An expression as a value of a column: SQLite would keep a fraction in a column of whole numbers."""
+    if engine == "sqlite" and isinstance(kind, sa.Integer) and not isinstance(value.type, sa.Integer):
+        return sa.cast(sa.func.round(value), sa.Integer)
+    return value
 
 
 def delete(placed: PlacedQuery, compilation: Compilation) -> sa.Delete:

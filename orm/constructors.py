@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, Literal, TypeVar, overload
@@ -15,12 +16,13 @@ from uuid import UUID as PythonUUID
 
 import sqlalchemy as sa
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
+from pydantic_core import ValidationError as CoreError
 from typing_extensions import Unpack
 
 from orm import types
 from orm.exceptions import FieldError
 from orm.fields import Field, Options, Server, checked, limits
-from orm.validation import json_value
+from orm.validation import Checker, json_value
 
 E = TypeVar("E", bound=enum.Enum)
 IPValue = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -38,25 +40,41 @@ class TextOptions(Options, total=False):
 
 _NO_NUL: Final = r"^[^\x00]*$"
 _PLAIN_TEXT: Final = core_schema.str_schema(strict=True, pattern=_NO_NUL)
-_SLUG: Final = r"^[-a-zA-Z0-9_]+$"
-_EMAIL: Final = r"^[^@\s\x00]+@[^@\s.\x00]+(\.[^@\s.\x00]+)+$"
+_SLUG: Final = re.compile(r"[-a-zA-Z0-9_]+")
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _URL: Final = SchemaValidator(core_schema.url_schema())
 
 
-def _absolute_url(value: str) -> str:
-    _URL.validate_python(value)
+def _slug(value: str) -> str:
+    if _SLUG.fullmatch(value) is None:
+        raise ValueError("a slug has letters, digits, hyphens and underscores only")
     return value
 
 
-def _text(name: str, options: Mapping[str, Any], pattern: str | None = None, *, limited: bool = True) -> Any:
+def _email(value: str) -> str:
+    if _EMAIL.fullmatch(value) is None:
+        raise ValueError("an e-mail address is wanted, such as tom@example.org")
+    return value
+
+
+def _absolute_url(value: str) -> str:
+    try:
+        _URL.validate_python(value)
+    except CoreError:
+        raise ValueError("an absolute URL is wanted, such as https://example.org/") from None
+    return value
+
+
+def _text(name: str, options: Mapping[str, Any], check: Checker | None = None, *, limited: bool = True) -> Any:
     given = checked(name, options, "min_length", "pattern", *(["max_length"] if limited else []))
     length = given.get("max_length")
     if limited and (not isinstance(length, int) or isinstance(length, bool) or length < 1):
         raise FieldError(f"{name} needs max_length, a number of characters, as in {name}(max_length=100).")
     core: CoreSchema = core_schema.str_schema(strict=True, pattern=_NO_NUL, **limits(given, "max_length", "min_length"))
-    for wanted in (pattern, given.get("pattern")):
-        if wanted is not None:
-            core = core_schema.chain_schema([core, core_schema.str_schema(pattern=wanted)])
+    if given.get("pattern") is not None:
+        core = core_schema.chain_schema([core, core_schema.str_schema(pattern=given["pattern"])])
+    if check is not None:
+        core = core_schema.no_info_after_validator_function(check, core)
     return Field[Any](
         "text", types.String(int(length or 0)) if limited else types.Text(), core, given, operand=_PLAIN_TEXT
     )
@@ -117,7 +135,7 @@ def Slug(
 ) -> Field[str | None]: ...
 def Slug(**options: Any) -> Any:
     """A text of letters, digits, hyphens and underscores, at most `max_length` characters."""
-    return _text("Slug", {"max_length": 50, **options}, _SLUG)
+    return _text("Slug", {"max_length": 50, **options}, _slug)
 
 
 @overload
@@ -138,7 +156,7 @@ def Email(
 ) -> Field[str | None]: ...
 def Email(**options: Any) -> Any:
     """An e-mail address: something, an at sign, and a domain with a dot."""
-    return _text("Email", {"max_length": 254, **options}, _EMAIL)
+    return _text("Email", {"max_length": 254, **options}, _email)
 
 
 @overload
@@ -159,9 +177,7 @@ def URL(
 ) -> Field[str | None]: ...
 def URL(**options: Any) -> Any:
     """An absolute URL, kept as the text that was given."""
-    field = _text("URL", {"max_length": 200, **options})
-    field.core = core_schema.no_info_after_validator_function(_absolute_url, field.core)
-    return field
+    return _text("URL", {"max_length": 200, **options}, _absolute_url)
 
 
 # ---------------------------------------------------------------- dates and times
@@ -341,13 +357,12 @@ def JSON(**options: Any) -> Any:
 
 
 def _ip_address(value: Any) -> IPValue:
-    return ipaddress.ip_address(value) if isinstance(value, str) else _ip_instance(value)
-
-
-def _ip_instance(value: Any) -> IPValue:
     if isinstance(value, (ipaddress.IPv4Address, ipaddress.IPv6Address)):
         return value
-    raise ValueError("an IPv4 or IPv6 address is wanted")
+    try:
+        return ipaddress.ip_address(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("an IPv4 or IPv6 address is wanted") from None
 
 
 @overload

@@ -55,6 +55,11 @@ class ValidationError(Error):
         super().__init__(message)
         self._errors = tuple(errors)
 
+    @classmethod
+    def single(cls, where: str, message: str, value: Any) -> ValidationError:
+        """One problem: where it is, the sentence, and the value."""
+        return cls(message, [{"type": "value_error", "loc": (where,), "msg": message, "input": value}])
+
     def errors(self) -> list[dict[str, Any]]:
         """Every problem, one mapping each."""
         return [dict(error) for error in self._errors]

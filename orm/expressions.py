@@ -119,7 +119,9 @@ class Lookup:
     @property
     def name(self) -> str:
         """The words that name the lookup."""
-        return f"{self.field}__{self.operator.name}" if self.operator.name != "exact" else self.field
+        spec = self.reference.spec
+        field = self.field.removesuffix(spec.name) + spec.label if self.field.endswith(spec.name) else self.field
+        return f"{field}__{self.operator.name}" if self.operator.name != "exact" else field
 
 
 class Leaf(Condition):

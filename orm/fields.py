@@ -119,6 +119,11 @@ def checked(name: str, options: Mapping[str, Any], *limits: str) -> dict[str, An
     for option in options:
         if option not in possible:
             raise FieldError(f"{name} has no option {option!r}. Choose from: {', '.join(sorted(possible))}.")
+    if isinstance(options.get("default"), (list, dict, set)):
+        kind = type(options["default"]).__name__
+        raise FieldError(
+            f"{name}: all instances would share the default. Give a function that makes one: default={kind}."
+        )
     if options.get("primary_key") and options.get("null"):
         raise FieldError(f"{name}: a primary key cannot be null. Leave out null=True or primary_key=True.")
     return dict(options)

@@ -97,6 +97,18 @@ def compare(
     )
 
 
+def equals(dialect: Dialect, left: Element, right: Element) -> Element:
+    """Two JSON values are the same."""
+    if dialect.name == "postgresql":
+        return left == right
+    if dialect.name == "sqlite":
+        return sa.func.json(left) == sa.func.json(right)
+    if getattr(dialect, "is_mariadb", False):
+        # MariaDB 10.11 answers 1 where JSON_EXTRACT finds nothing.
+        return sa.and_(left.is_not(None), sa.func.json_equals(left, right) == sa.literal_column("1"))
+    return cast("Element", left == sa.cast(right, sa.JSON()))
+
+
 def _compare_sqlite(
     dialect: Dialect, operator: Operator, variant: str, column: Element, path: Element, operand: Element
 ) -> Element:
@@ -105,7 +117,7 @@ def _compare_sqlite(
         return kind == sa.literal_column("'null'")
     value = sa.func.json_extract(column, path)
     if variant == "document":
-        return value == sa.func.json(operand)
+        return equals(dialect, value, operand)
     kinds = {"boolean": ("true", "false"), "number": ("integer", "real"), "string": ("text",)}[variant]
     names: list[Element] = [sa.literal_column(f"'{name}'") for name in kinds]
     return sa.and_(kind.in_(names), operator.build("sqlite", value, (operand,)))
@@ -119,10 +131,7 @@ def _compare_mysql(
     if variant == "null":
         return kind == sa.literal_column("'NULL'")
     if variant == "document":
-        if getattr(dialect, "is_mariadb", False):
-            # MariaDB 10.11 answers 1 where JSON_EXTRACT finds nothing.
-            return sa.and_(found.is_not(None), sa.func.json_equals(found, operand) == sa.literal_column("1"))
-        return cast("Element", found == sa.cast(operand, sa.JSON()))
+        return equals(dialect, found, operand)
     unquoted = sa.func.json_unquote(found, type_=types.Text())
     if variant == "boolean":
         return sa.and_(kind == sa.literal_column("'BOOLEAN'"), (unquoted == sa.literal_column("'true'")) == operand)

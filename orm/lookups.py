@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.sql import operators
 
 from orm.exceptions import FieldError, ValidationError
 from orm.expressions import (
@@ -257,6 +258,10 @@ def compare(lookup: Lookup, value: Any) -> Condition:
     return _pair(lookup, value)
 
 
+def _wrong(lookup: Lookup, value: Any, message: str) -> ValidationError:
+    return ValidationError.single(lookup.name, message, value)
+
+
 def _leaf(lookup: Lookup, values: tuple[Any, ...]) -> Leaf:
     reference, operator = lookup.reference, lookup.operator
     if reference.keys:
@@ -281,17 +286,19 @@ def json_variant(value: Any) -> str:
 
 def _is_null(lookup: Lookup) -> Condition:
     if lookup.operator.name != "exact":
-        raise ValidationError(
-            f"{lookup.name} cannot be compared with None: the result would be unknown. Use {lookup.field}__isnull=True."
+        raise ValidationError.single(
+            lookup.name,
+            f"{lookup.name} cannot be compared with None: the result is unknown. Use {lookup.field}__isnull=True.",
+            None,
         )
-    if lookup.reference.keys:
-        return _leaf(lookup, (None,))
+    if lookup.reference.keys or (lookup.reference.kind == "json" and not lookup.reference.spec.null):
+        return _leaf(lookup, (None,))  # JSON's null, which is a value
     return _flag(checked_lookup(lookup.reference, OPERATORS["isnull"]), True)
 
 
 def _flag(lookup: Lookup, value: Any) -> Condition:
     if not isinstance(value, bool):
-        raise ValidationError(f"{lookup.name} takes True or False, not {value!r}.")
+        raise _wrong(lookup, value, f"{lookup.name} takes True or False, not {value!r}.")
     leaf = Leaf(lookup, (lookup.reference.keys,) if lookup.reference.keys else (), _null_key(lookup))
     return leaf if value else negate(leaf)
 
@@ -305,9 +312,11 @@ def _null_key(lookup: Lookup) -> Any:
 
 def _members(lookup: Lookup, value: Any) -> Condition:
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise ValidationError(f"{lookup.name} takes a list, a set or another iterable, not {value!r}.")
+        raise ValidationError.single(
+            lookup.name, f"{lookup.name} takes a list, a set or another iterable, not {value!r}.", value
+        )
     items: list[Any] = [_key_of(lookup, item) for item in value if item is not None]  # pyright: ignore
-    if lookup.reference.keys:
+    if lookup.reference.keys or lookup.reference.kind == "json":
         exact = checked_lookup(lookup.reference, OPERATORS["exact"])
         return simplify("or", [compare(exact, item) for item in items])
     checked = [lookup.check(item) for item in items]
@@ -316,7 +325,7 @@ def _members(lookup: Lookup, value: Any) -> Condition:
 
 def _pair(lookup: Lookup, value: Any) -> Condition:
     if not isinstance(value, (tuple, list)) or len(value) != 2:  # pyright: ignore[reportUnknownArgumentType]
-        raise ValidationError(f"{lookup.name} takes a pair (from, to), not {value!r}.")
+        raise _wrong(lookup, value, f"{lookup.name} takes a pair (from, to), not {value!r}.")
     low, high = value  # pyright: ignore[reportUnknownVariableType]
     return _leaf(lookup, (lookup.check(low), lookup.check(high)))
 
@@ -324,14 +333,18 @@ def _pair(lookup: Lookup, value: Any) -> Condition:
 def check_text(lookup: Lookup, value: Any) -> str:
     """The operand of a text lookup. Raises `ValidationError` when it is no text that a database takes."""
     if not isinstance(value, str):
-        raise ValidationError(f"{lookup.name} takes a text, not {value!r}.")
+        raise _wrong(lookup, value, f"{lookup.name} takes a text, not {value!r}.")
     if "\0" in value:
-        raise ValidationError(f"{lookup.name}: a text with a NUL character cannot be in a database.")
+        raise ValidationError.single(
+            lookup.name, f"{lookup.name}: a text with a NUL character cannot be in a database.", value
+        )
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValidationError(f"{lookup.name}: {value!r} has surrogates and is no valid text.") from None
+            raise ValidationError.single(
+                lookup.name, f"{lookup.name}: {value!r} has surrogates and is no valid text.", value
+            ) from None
     return value
 
 
@@ -347,7 +360,9 @@ def _key_of(lookup: Lookup, value: Any) -> Any:
         raise FieldError(f"{lookup.name} takes {wanted}, not one of {schema.name}.")
     key = getattr(value, schema.key.name)
     if key is None:
-        raise ValidationError(f"{value!r} has no key yet. Save it before you use it in a filter.")
+        raise ValidationError.single(
+            lookup.name, f"{value!r} has no key yet. Save it before you use it in a filter.", value
+        )
     return key
 
 
@@ -363,7 +378,7 @@ def _compare_expression(lookup: Lookup, value: Any) -> Condition:
     schema = lookup.reference.schema
     if isinstance(value, QueryHolder):
         return _in_query(lookup, value.query)
-    if not lookup.operator.expressions:
+    if not lookup.operator.expressions or lookup.reference.keys:
         raise FieldError(f"{lookup.name} takes a value, not the expression {value!r}.")
     if isinstance(value, sa.ColumnElement):
         value = Clause(cast("Any", value))
@@ -403,8 +418,27 @@ def ordering(schema: Schema, term: Any) -> Ordering:
     if isinstance(term, Expression):
         return _checked(Ordering(resolve(schema, cast("Any", term))))
     if isinstance(term, sa.ColumnElement):
-        return Ordering(_checked_clause(schema, Clause(cast("Any", term))))
+        return _core_ordering(schema, cast("Any", term))
     raise FieldError(f"{term!r} cannot be ordered by. Give a name, '-name', a column, or an expression.")
+
+
+def _core_ordering(schema: Schema, term: sa.ColumnElement[Any]) -> Ordering:
+    """An expression of Core, with its `desc()`, `nulls_last()` and the like as ours."""
+    descending, nulls = False, None
+    while isinstance(term, sa.UnaryExpression) and term.modifier in _CORE_ORDERS:
+        made = _CORE_ORDERS[term.modifier]
+        descending = made == "desc" or descending
+        nulls = made if made in ("first", "last") else nulls
+        term = term.element
+    return Ordering(_checked_clause(schema, Clause(term)), descending=descending, nulls=cast("Any", nulls))
+
+
+_CORE_ORDERS: Mapping[Any, str] = {
+    operators.asc_op: "asc",
+    operators.desc_op: "desc",
+    operators.nulls_first_op: "first",
+    operators.nulls_last_op: "last",
+}
 
 
 def _checked(term: Ordering) -> Ordering:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, dataclass_tr
 import sqlalchemy as sa
 
 from orm import constructors, numeric, persistence, relations
-from orm.attributes import forget_relation, load_columns, missing, not_settable, set_value, sparse
+from orm.attributes import load_columns, missing, not_settable, set_value, sparse
 from orm.columns import attribute
 from orm.database import Database
 from orm.declaration import check_name, options_of, row_class, schema_of_body, snake_case
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
 from orm.fields import Field
 from orm.lookups import conditions
-from orm.persistence import is_new, key_of, schema_of, set_attribute, slot
+from orm.persistence import forget_relation, is_new, key_of, schema_of, set_attribute, slot
 from orm.prefetch import Prefetch, prefetch
 from orm.queryset import Objects
 from orm.relations import RelationField

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
@@ -21,7 +21,6 @@ from orm.validation import validator
 
 I = TypeVar("I", bound=Instance)  # noqa: E741 - an instance of any model
 
-_sorted_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
 _decoder = json.JSONDecoder()
 set_attribute = object.__setattr__
 """Sets an attribute past change tracking."""
@@ -73,6 +72,15 @@ def slot(instance: Instance, name: str, default: Any = None) -> Any:
 _UNSET = object()
 
 
+def forget_relation(instance: Instance, name: str) -> None:
+    """Forget the related instances that are held."""
+    for attribute_name in (name, f"_loaded_{name}"):
+        try:
+            object.__delattr__(instance, attribute_name)
+        except AttributeError:
+            continue
+
+
 def loaded(instance: Instance) -> dict[str, Any]:
     """The values of the columns that are loaded, by attribute."""
     values: dict[str, Any] = {}
@@ -122,28 +130,28 @@ def row_to_insert(instance: Instance) -> dict[str, Any]:
     generated = schema.key.name
     if schema.key.generated and checked.get(generated) is None:
         checked.pop(generated, None)
-    return {
-        name: value
-        for name, value in checked.items()
-        if not (value is None and schema.fields[name].server_default is not None)
-    }
+    return checked
 
 
 def _stored(instance: Instance, values: dict[str, Any], made: dict[str, Any], using: Database | None) -> None:
     """Note that the instance has this row now."""
     schema = schema_of(instance)
-    for name, value in values.items():
-        set_attribute(instance, name, value)
-    for name, value in made.items():
-        set_attribute(instance, name, value)
-    for spec in schema.mutable:
-        value = slot(instance, spec.name, _UNSET)
-        if value is not _UNSET:
-            set_attribute(instance, f"_loaded_{spec.name}", None if value is None else dumps(value))
+    note_loaded(instance, schema, values)
+    note_loaded(instance, schema, made)
     if using is None or using is schema.registry.database:
         _forget_state(instance)
     else:
         set_attribute(instance, "_state", InstanceState(database=using))
+
+
+def note_loaded(instance: Instance, schema: Schema, values: Mapping[str, Any]) -> None:
+    """Set attributes to what the row has; of mutable values, also note the text that they are compared with."""
+    for name, value in values.items():
+        set_attribute(instance, name, value)
+    for spec in schema.mutable:
+        if spec.name in values:
+            value = values[spec.name]
+            set_attribute(instance, f"_loaded_{spec.name}", None if value is None else dumps(value))
 
 
 def _forget_state(instance: Instance) -> None:
@@ -218,17 +226,7 @@ def _mutated(instance: Instance, spec: FieldSpec) -> bool:
     before = slot(instance, f"_loaded_{spec.name}", _UNSET)
     if before is _UNSET or before is None or value is None:
         return before is not value and before is not _UNSET
-    return canonical(value) != canonical_text(before)
-
-
-def canonical(value: Any) -> str:
-    """A JSON value as text that is the same for equal values: `1`, `1.0` and `true` differ, order of keys does not."""
-    return _sorted_encoder.encode(value)
-
-
-def canonical_text(text: str | bytes) -> str:
-    """The canonical form of JSON as the database gave it."""
-    return canonical(_decoder.decode(text if isinstance(text, str) else text.decode()))
+    return dumps(value) != dumps(_decoder.decode(before if isinstance(before, str) else before.decode()))
 
 
 async def save(instance: Instance, names: Iterable[str] | None = None, using: Database | None = None) -> None:
@@ -271,12 +269,7 @@ async def _update(instance: Instance, schema: Schema, names: list[str], database
 def _updated(instance: Instance, plain: dict[str, Any], names: Iterable[str]) -> None:
     """Note that these fields are in the row now."""
     state = getattr(instance, "_state", None)
-    for name, value in plain.items():
-        set_attribute(instance, name, value)
-    for spec in schema_of(instance).mutable:
-        if spec.name in plain:
-            value = plain[spec.name]
-            set_attribute(instance, f"_loaded_{spec.name}", None if value is None else dumps(value))
+    note_loaded(instance, schema_of(instance), plain)
     if state is not None:
         state.changed.difference_update(names)
         if not state.changed and state.database is None:
@@ -391,12 +384,7 @@ def related_key(schema: Schema, spec: FieldSpec, value: Any) -> Any:
 def from_values(schema: Schema, values: dict[str, Any], database: Database | None, *, hook: bool = True) -> Any:
     """An instance of a row's values by attribute; names that are no columns become plain attributes."""
     instance = object.__new__(schema.row)
-    for name, value in values.items():
-        set_attribute(instance, name, value)
-    for spec in schema.mutable:
-        if spec.name in values:
-            value = values[spec.name]
-            set_attribute(instance, f"_loaded_{spec.name}", None if value is None else dumps(value))
+    note_loaded(instance, schema, values)
     if database is not None:
         set_attribute(instance, "_state", InstanceState(database=database))
     instance.__class__ = schema.model

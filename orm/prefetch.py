@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from orm.columns import words_of
 from orm.database import Database
 from orm.exceptions import FieldError
 from orm.expressions import Members
@@ -22,18 +23,22 @@ class Prefetch:
     """What `prefetch_related` reads: a relation, and perhaps a query set that says which of its rows, in which order.
 
     Args:
-        relation: the relation's name, or names joined by `__`.
+        relation: the relation: its name, names joined by `__`, or the attribute of the class: `Artist.albums`.
         queryset: the query set to read them with.
         to_attr: the attribute of each instance that gets a list of them, instead of the relation itself.
     """
 
-    __slots__ = ("nested", "queryset", "relation", "to_attr")
+    __slots__ = ("queryset", "relation", "to_attr")
 
-    def __init__(self, relation: str, queryset: QueryHolder | None = None, *, to_attr: str | None = None) -> None:
-        self.relation = relation
+    def __init__(
+        self, relation: type[Instance] | str, queryset: QueryHolder | None = None, *, to_attr: str | None = None
+    ) -> None:
+        words = relation if isinstance(relation, str) else words_of(relation)
+        if words is None:
+            raise FieldError(f"{relation!r} names no relation. Give its name, or the attribute of the class.")
+        self.relation = words
         self.queryset = queryset
         self.to_attr = to_attr
-        self.nested: tuple[Prefetch, ...] = ()
 
     def __repr__(self) -> str:
         return f"Prefetch({self.relation!r})"

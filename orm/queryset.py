@@ -11,7 +11,7 @@ from orm import lookups, persistence, plans, writing
 from orm.columns import Column
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, UniqueViolation
-from orm.expressions import Expression, Reference, expression
+from orm.expressions import Expression, F, Reference, expression
 from orm.prefetch import Prefetch, check
 from orm.query import EVERYTHING, Node, Path, Query
 from orm.rows import Rows, is_instance_of, relation_words
@@ -43,6 +43,7 @@ class QuerySet(Rows[M]):
 
     def select_related(self, *paths: type[Instance] | str) -> Self:
         """Read to-one relations in the same statement; `"a__b"` reads `a`, too."""
+        _need_names("select_related", paths)
         selection = self.query.selection
         found = [*selection.related]
         for path in paths:
@@ -51,6 +52,7 @@ class QuerySet(Rows[M]):
 
     def prefetch_related(self, *wanted: type[Instance] | str | Prefetch) -> Self:
         """Read relations of any kind in one more statement for each level."""
+        _need_names("prefetch_related", wanted)
         added: list[Prefetch] = []
         for item in wanted:
             made = item if isinstance(item, Prefetch) else Prefetch(relation_words(self._schema, item))
@@ -62,10 +64,12 @@ class QuerySet(Rows[M]):
 
     def only(self, *names: str | Column[Any]) -> Self:
         """Read these columns only, and the key; reading another one raises `NotLoaded`."""
+        _need_names("only", names)
         return self._selecting(only=_column_words(self._schema, names), deferred=frozenset())
 
     def defer(self, *names: str | Column[Any]) -> Self:
         """Read all columns but these; reading one of them raises `NotLoaded`."""
+        _need_names("defer", names)
         words = _column_words(self._schema, names)
         selection = self.query.selection
         return self._selecting(deferred=selection.deferred | words, only=selection.only - words)
@@ -190,6 +194,9 @@ class QuerySet(Rows[M]):
         if not values:
             raise FieldError(f"update() needs values. Choose from: {', '.join(self._schema.names)}.")
         checked = _checked_values(self._schema, values)
+        version = self._schema.version
+        if version is not None and version.name not in checked:
+            checked[version.name] = F(version.name) + 1  # who holds an older instance must notice
         query = self._ready() if self.query.sliced else self.query.replace(order=())
         if query.empty or query.limit == 0:
             return 0
@@ -210,8 +217,10 @@ class QuerySet(Rows[M]):
     def _refuse_everything(self, what: str) -> None:
         query = self.query
         if not (self._every or query.where or query.sliced or query.empty):
-            name = self._schema.name
-            raise InterfaceError(f"This would {what} every {name}. If that is meant: {name}.objects.all().{what}(…).")
+            name, values = self._schema.name, "…" if what == "update" else ""
+            raise InterfaceError(
+                f"This would {what} every row of {name}. If that is meant: {name}.objects.all().{what}({values})."
+            )
 
     async def get_or_create(self, defaults: Mapping[str, Any] | None = None, **words: Any) -> tuple[M, bool]:
         """The row that has these values, or a new one with them and the defaults; and whether it is new.
@@ -280,6 +289,11 @@ class QuerySet(Rows[M]):
     def as_manager(cls) -> Manager[Self]:
         """What a model's `objects` is set to, to have query sets of this class."""
         return Manager(cls)
+
+
+def _need_names(method: str, names: tuple[object, ...]) -> None:
+    if not names:
+        raise FieldError(f"{method}() needs names: it reads what is named, and nothing by itself.")
 
 
 def _to_one_path(schema: Schema, words: str) -> Path:

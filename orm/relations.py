@@ -309,6 +309,26 @@ class RelatedQuerySet(QuerySet[M]):
             await self.add(found)
         return found, created
 
+    async def bulk_create(self, instances: Iterable[M], *, chunk_size: int | None = None) -> list[M]:
+        """Insert many rows that are related to the instance, all or none; gives the instances."""
+        self._check_saved()
+        made = list(instances)
+        if self._relation.through is None:
+            for one in made:
+                if self._relation.inverse is not None and is_instance_of(self._relation.target, one):
+                    setattr(one, self._relation.inverse, self._owner)
+            self._forget()
+            return await super().bulk_create(made, chunk_size=chunk_size)
+        async with self._target().transaction():
+            await super().bulk_create(made, chunk_size=chunk_size)
+            await self.add(*made)
+        return made
+
+    def _forget(self) -> None:
+        """What was prefetched is no longer what the database has."""
+        self._cache = None
+        persistence.forget_relation(self._owner, self._relation.name)
+
     def __await__(self) -> Generator[Any, None, list[M]]:
         return self._fetch().__await__()
 
@@ -350,6 +370,7 @@ class RelatedQuerySet(QuerySet[M]):
             raise FieldError(f"{relation!r} has no relation back.")
         if relation.inverse in values or relation.far.name in values:
             raise FieldError(f"{relation.inverse} is {self._owner!r} here. Leave it out.")
+        self._forget()
         return await super().create(**values)
 
     async def add(self, *instances: M) -> None:
@@ -364,6 +385,7 @@ class RelatedQuerySet(QuerySet[M]):
             else:
                 await self._point(keys, persistence.key_of(self._owner))
         self._assign(instances, self._owner)
+        self._forget()
 
     async def remove(self, *instances: M) -> None:
         """Relate these rows to the instance no longer; they are not deleted."""
@@ -371,11 +393,13 @@ class RelatedQuerySet(QuerySet[M]):
         if keys:
             await self._unlink(keys)
             self._assign(instances, None)
+            self._forget()
 
     async def clear(self) -> None:
         """Relate no row to the instance any longer; none of them is deleted."""
         self._check_saved()
         await self._unlink(None)
+        self._forget()
 
     async def set(self, instances: Iterable[M]) -> None:
         """Relate exactly these rows to the instance."""
@@ -386,6 +410,7 @@ class RelatedQuerySet(QuerySet[M]):
             gone = [key for key in there if key not in set(keys)]
             if gone:
                 await self._unlink(gone)
+                self._forget()
             await self.add(*[one for one in wanted if persistence.key_of(one) not in there])
 
     def _all(self) -> QuerySet[M]:
@@ -442,8 +467,8 @@ class RelatedQuerySet(QuerySet[M]):
             return
         if not relation.far.null:
             raise FieldError(
-                f"{relation.target.name}.{relation.inverse} cannot be null, so its rows cannot be without "
-                f"a {relation.source.name}. Give them another one, or delete them."
+                f"{relation.target.name}.{relation.inverse} cannot be null, so its rows always have one. "
+                "Give them another one, or delete them."
             )
         rows = self._all() if keys is None else self._all().filter(pk__in=keys)
         await rows.update(**{relation.far.name: None})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast
 
@@ -13,7 +13,7 @@ from orm import lookups, plans
 from orm.columns import Step, words_of
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
-from orm.expressions import Condition, Constant, Expression, Ordering
+from orm.expressions import Condition, Constant, Expression, Ordering, Reference
 from orm.loader import Loader
 from orm.pagination import Page
 from orm.prefetch import Prefetch, default_order, prefetch
@@ -172,7 +172,9 @@ class Rows(QueryHolder, Generic[T]):
     def _ready(self) -> Query:
         """The query as it is sent: in the model's own order, unless another one was asked for."""
         query = self.query
-        return query if query.order is not None else query.replace(order=default_order(query.schema))
+        if query.order is None:
+            query = query.replace(order=default_order(query.schema))
+        return _distinct_order(query, chosen=self.query.order is not None) if query.selection.distinct else query
 
     async def _fetch(self) -> list[T]:
         query = self._ready()
@@ -193,10 +195,12 @@ class Rows(QueryHolder, Generic[T]):
     def __aiter__(self) -> AsyncIterator[T]:
         return self.iterate()
 
-    async def iterate(self, chunk_size: int = DEFAULT_CHUNK) -> AsyncIterator[T]:
+    async def iterate(self, chunk_size: int = DEFAULT_CHUNK) -> AsyncGenerator[T, None]:
         """Stream the rows; at most `chunk_size` are held at a time."""
         if not isinstance(chunk_size, int) or chunk_size < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValidationError(f"chunk_size is a number of rows, at least 1, not {chunk_size!r}.")
+            raise ValidationError.single(
+                "chunk_size", f"chunk_size is a number of rows, at least 1, not {chunk_size!r}.", chunk_size
+            )
         query = self._ready()
         if query.empty or query.limit == 0:
             return
@@ -308,7 +312,7 @@ class Rows(QueryHolder, Generic[T]):
             self._refuse_slice("paginate")
         for name, value in (("page", page), ("per_page", per_page)):
             if _row_count(value, name) < 1:
-                raise ValidationError(f"{name} is at least 1, not {value}.")
+                raise ValidationError.single(name, f"{name} is at least 1, not {value}.", value)
         total = await self.count()
         order = self._order() or (lookups.ordering(self._schema, self._schema.key.name),)
         query = self.query.replace(order=order, limit=per_page, offset=(page - 1) * per_page or None)
@@ -330,9 +334,27 @@ class Rows(QueryHolder, Generic[T]):
         return f"<{type(self).__name__} of {self._schema.name}: {self}>"
 
 
+def _distinct_order(query: Query, *, chosen: bool) -> Query:
+    """Distinct rows can only be in the order of what is read: leave the model's own order out, refuse the user's."""
+    order = query.order or ()
+    possible = tuple([term for term in order if _is_read(query, term.parts[0])])
+    if chosen and possible != order:
+        left_out = next(term for term in order if term not in possible)
+        raise FieldError(f"distinct() cannot order by {left_out.parts[0]!r}, which is not read. Read it, too.")
+    return query.replace(order=possible)
+
+
+def _is_read(query: Query, node: Node) -> bool:
+    if not isinstance(node, Reference):
+        return True
+    if query.columns is not None:
+        return node in query.columns
+    return not node.path or any(path[: len(node.path)] == node.path for path in query.selection.related)
+
+
 def _row_count(number: Any, name: str) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**63:
-        raise ValidationError(f"{name} is a number of rows, at least 0, not {number!r}.")
+        raise ValidationError.single(name, f"{name} is a number of rows, at least 0, not {number!r}.", number)
     return number
 
 

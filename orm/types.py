@@ -22,8 +22,6 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from orm.exceptions import DataError, NotSupportedError
 
-# Text compares by code point everywhere; MySQL's default collations ignore case and accents.
-_MYSQL_COLLATION = "utf8mb4_bin"
 # SQLite keeps decimals as 8-byte floats, which hold 15 significant decimal digits exactly (IEEE 754 binary64).
 _SQLITE_DECIMAL_DIGITS = 15
 _MICROSECOND = timedelta(microseconds=1)
@@ -35,8 +33,16 @@ class Processor(Protocol):
     def __call__(self, value: Any) -> Any: ...
 
 
-dumps: Final[Callable[[Any], str]] = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-"""A JSON value as text, as it is sent: without escapes, since SQLite and MariaDB compare keys as they are written."""
+dumps: Final[Callable[[Any], str]] = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+).encode
+"""A JSON value as text, the same for equal values: sorted, and without escapes, since SQLite and MariaDB compare keys
+as they are written."""
+
+
+def _collation(dialect: Dialect) -> str:
+    """Compares by code point, trailing spaces included; the servers' default ignores case, accents and those spaces."""
+    return "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
 
 
 class String(TypeDecorator[str]):
@@ -51,7 +57,7 @@ class String(TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "mysql":
-            return mysql.VARCHAR(self.length, collation=_MYSQL_COLLATION)
+            return mysql.VARCHAR(self.length, collation=_collation(dialect))
         return self.impl_instance
 
 
@@ -63,7 +69,7 @@ class Text(TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "mysql":
-            return mysql.LONGTEXT(collation=_MYSQL_COLLATION)
+            return mysql.LONGTEXT(collation=_collation(dialect))
         return self.impl_instance
 
 
@@ -241,6 +247,11 @@ class JSON(TypeDecorator[Any]):
     def bind_processor(self, dialect: Dialect) -> Processor | None:
         null = None if self.none_as_null else "null"
         return lambda value: null if value is None else dumps(value)
+
+
+def operand_type(kind: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
+    """The type of a parameter that is compared with a column: a cast to the column's own would round it first."""
+    return sa.Numeric() if isinstance(kind, Decimal) and dialect.name == "postgresql" else kind
 
 
 def big_auto() -> TypeEngine[Any]:

@@ -76,7 +76,8 @@ def operand_checker(name: str, spec: FieldSpec, kind: str, *, bounded: bool) -> 
         except CoreError as error:
             raise ValidationError(f"{name}: {_first(error)}", _problems(error, name)) from None
         if length is not None and len(checked) > length:
-            raise ValidationError(f"{name} has at most {length} characters, and {value[:40]!r}… has {len(value)}.")
+            message = f"{name} has at most {length} characters, and {value[:40]!r}… has {len(value)}."
+            raise ValidationError.single(name, message, value)
         return checked
 
     return check
@@ -136,6 +137,7 @@ def _problems(error: CoreError, name: str | None = None) -> list[dict[str, Any]]
         dict(problem) for problem in error.errors(include_url=False, include_context=False)
     ]
     for problem in problems:
+        problem["msg"] = problem["msg"].removeprefix("Value error, ")
         if name is not None:
             problem["loc"] = (name, *problem["loc"])
     return problems

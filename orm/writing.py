@@ -166,9 +166,9 @@ async def _read_generated(
 
 
 async def read_columns(
-    database: Database, schema: Schema, fields: Sequence[FieldSpec], keys: Sequence[Any]
+    database: Database, schema: Schema, fields: Sequence[FieldSpec], keys: Sequence[Any], *, write: bool = True
 ) -> dict[Any, dict[str, Any]]:
-    """Some columns of the rows with these keys, by key, seen by the connection that wrote them."""
+    """Some columns of the rows with these keys, by key; with `write`, seen by the connection that wrote them."""
     writer = _Writer(database.dialect, schema)
     key = writer.column(schema.key)
     plan = writer.plan("", (schema.key,), (schema.key, *fields), "select")
@@ -179,7 +179,7 @@ async def read_columns(
     found: dict[Any, dict[str, Any]] = {}
     process = plan.processors[0]
     arguments = [value if process is None else process(value) for value in keys]
-    for row in await database.fetch(sql, arguments, write=True, info=plan):
+    for row in await database.fetch(sql, arguments, write=write, info=plan):
         values = plan.generated(row)
         found[values.pop(schema.key.name)] = values
     return found
@@ -457,6 +457,8 @@ def explain(error: IntegrityError, schema: Schema) -> None:
 
 
 def _constraint_columns(schema: Schema, name: str) -> list[str]:
+    if name == "PRIMARY":  # what MySQL calls every primary key
+        return [schema.key.column]
     for item in (*schema.table.constraints, *schema.table.indexes):
         if getattr(item, "name", None) == name:
             return [column.name for column in getattr(item, "columns", ())]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import orm
-from tests.music import Album, Artist, Everything, Tag, models
+from tests.music import Album, Artist, Country, Everything, Tag, models
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,8 @@ from tests.music import Album, Artist, Everything, Tag, models
         (lambda: Album(artist="AC/DC"), "takes an instance of Artist"),
         (lambda: Album.objects.search("x").select_related(Artist.albums), "starts from Artist"),
         (lambda: setattr(Album(title="x"), "artist", 3), "takes an instance of Artist"),
+        (lambda: Album.objects.select_related(), "needs names"),
+        (lambda: Album.objects.only(), "needs names"),
         (lambda: orm.Reverse("Album"), "'Model.field'"),
         (lambda: orm.String(max_length=3, nul=True), "has no option 'nul'. Choose from"),
         (lambda: orm.String(), "needs max_length"),
@@ -204,6 +206,10 @@ async def test_violations_name_model_and_fields(music: orm.Database) -> None:
         await Tag.objects.create(word="x")
     assert (caught.value.model, caught.value.fields) == ("Tag", ("word",))
     assert caught.value.__cause__ is not None
+    await Country.objects.create(code="de", name="x")
+    with pytest.raises(orm.UniqueViolation, match=r"Country\.code") as twice:
+        await Country.objects.create(code="de", name="x")
+    assert twice.value.fields == ("code",)
 
 
 async def test_the_key_of_a_stored_row_cannot_change(music: orm.Database) -> None:

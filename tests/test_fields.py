@@ -209,3 +209,48 @@ async def test_defaults_are_values_callables_and_expressions(database: orm.Datab
         assert (await Defaulted.objects.get(id=third.id)).made == third.made
     finally:
         await own.drop_all()
+
+
+async def test_json_null_is_a_value_where_the_column_cannot_be_null(database: orm.Database) -> None:
+    own = orm.Registry(database)
+
+    class Note(orm.Model):
+        data = orm.JSON()
+
+        class Meta:
+            registry = own
+
+    await own.create_all()
+    try:
+        nothing = await Note.objects.create(data=None)
+        await Note.objects.create(data=0)
+        assert (await Note.objects.get(id=nothing.id)).data is None
+        assert await Note.objects.filter(data=None) == [nothing]
+        assert await Note.objects.exclude(data=None).count() == 1
+        nothing.data = {"now": 1}
+        await nothing.save()
+        assert (await Note.objects.get(id=nothing.id)).data == {"now": 1}
+    finally:
+        await own.drop_all()
+
+
+def test_a_default_that_instances_would_share_is_refused() -> None:
+    with pytest.raises(orm.FieldError, match=r"share the default.*default=dict"):
+        orm.JSON(default={})
+
+
+async def test_decimals_are_compared_as_they_are(music: orm.Database) -> None:
+    row = await Everything.objects.create(decimal=Decimal("0.99"))
+    everything = Everything.objects
+    assert await everything.filter(decimal=Decimal("0.99004")) == []
+    assert await everything.filter(decimal__in=[Decimal("0.99004")]) == []
+    assert await everything.filter(decimal__lt=Decimal("0.99001")) == [row]
+    assert await everything.filter(decimal__lte=Decimal(10) ** 14) == [row]
+
+
+async def test_trailing_spaces_count(music: orm.Database) -> None:
+    for text in ("Rock", "Rock ", "Rock  "):
+        await Everything.objects.create(string=text, text=text)
+    for column in ("string", "text"):
+        assert await Everything.objects.filter(**{column: "Rock "}).count() == 1
+        assert await Everything.objects.filter(**{f"{column}__iexact": "rock "}).count() == 1

@@ -24,6 +24,7 @@ LAYERS = {
     "orm.query": 2,
     "orm.operators": 2,
     "orm.jsonpath": 2,
+    "orm.moments": 2,
     "orm.validation": 3,
     "orm.expressions": 3,
     "orm.lookups": 3,

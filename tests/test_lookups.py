@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -87,6 +87,7 @@ async def test_isnull(music: orm.Database) -> None:
     assert await Everything.objects.exclude(integer=None).count() == 6
 
 
+DAY = timedelta(days=1)
 MOMENTS = [
     datetime(2023, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
     datetime(2024, 1, 1, tzinfo=UTC),
@@ -225,3 +226,62 @@ async def test_query_sets_as_operands(music: orm.Database) -> None:
     assert await Album.objects.filter(artist=b) == [album]
     with pytest.raises(orm.FieldError, match="one column"):
         Album.objects.filter(title__in=Artist.objects.all())
+
+
+async def test_moments_and_durations_add_up(music: orm.Database) -> None:
+    row = await Everything.objects.create(moment=MOMENTS[0], naive=MOMENTS[1].replace(tzinfo=None), duration=DAY)
+    everything = Everything.objects
+    assert await everything.filter(moment__lt=orm.F("moment") + DAY) == [row]
+    assert await everything.filter(moment__gt=orm.F("moment") + orm.F("duration")) == []
+    assert await everything.filter(duration=orm.F("moment") - (orm.F("moment") - DAY)) == [row]
+    assert await everything.all().update(moment=orm.F("moment") + timedelta(microseconds=1)) == 1
+    assert (await everything.get()).moment == MOMENTS[1]
+    if music.dialect.name != "postgresql":
+        with pytest.raises(orm.NotSupportedError, match="DateTime and a Duration"):
+            await everything.filter(moment__gt=orm.F("moment") * 2)
+
+
+async def test_a_fraction_does_not_get_into_a_column_of_whole_numbers(music: orm.Database) -> None:
+    await Everything.objects.create(integer=9)
+    await Everything.objects.all().update(integer=orm.F("integer") / 2)
+    assert await Everything.objects.values_list("integer", flat=True) == [5]
+
+
+async def test_core_expressions_order(music: orm.Database) -> None:
+    await Everything.objects.bulk_create([Everything(integer=number) for number in (2, None, 3, 1)])
+    column = Everything.table.c.integer
+    for term, wanted in (
+        (column.desc().nulls_last(), [3, 2, 1, None]),
+        (column.asc().nulls_first(), [None, 1, 2, 3]),
+        (Everything.integer.desc(nulls="first"), [None, 3, 2, 1]),
+        (orm.F("integer").asc(nulls="last"), [1, 2, 3, None]),
+        ((column * -1).nulls_last(), [3, 2, 1, None]),
+    ):
+        query = Everything.objects.order_by(term)
+        assert await query.values_list("integer", flat=True) == wanted
+        assert await query.reverse().values_list("integer", flat=True) == wanted[::-1]
+
+
+async def test_distinct_rows_are_ordered_by_what_is_read(music: orm.Database) -> None:
+    artist = await Artist.objects.create(name="a")
+    await Album.objects.bulk_create([Album(title=str(n), year=n % 2, artist=artist) for n in range(4)])
+    assert sorted(await Album.objects.values_list("year", flat=True).distinct()) == [0, 1]
+    assert await Album.objects.distinct().order_by("year").values_list("year", flat=True) == [0, 1]
+    assert await Album.objects.filter(artist__albums__year=1).distinct().count() == 4
+    with pytest.raises(orm.FieldError, match="cannot order by title"):
+        await Album.objects.order_by("title").distinct().values_list("year", flat=True)
+
+
+async def test_a_bad_regular_expression_is_bad_data(music: orm.Database) -> None:
+    await Artist.objects.create(name="x")
+    with pytest.raises(orm.DataError):
+        await Artist.objects.filter(name__regex="[")
+
+
+async def test_json_documents_are_compared_as_json(music: orm.Database) -> None:
+    row = await Everything.objects.create(data={"b": 1, "a": {"d": 2, "c": [3]}})
+    assert await Everything.objects.filter(data={"a": {"c": [3], "d": 2}, "b": 1}) == [row]
+    assert await Everything.objects.filter(data__in=[{"x": 1}, {"a": {"c": [3], "d": 2}, "b": 1}]) == [row]
+    assert await Everything.objects.filter(data__a={"c": [3], "d": 2}) == [row]
+    with pytest.raises(orm.FieldError, match="takes a value"):
+        Everything.objects.filter(data__b=orm.F("integer"))

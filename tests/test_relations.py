@@ -84,7 +84,7 @@ async def test_a_prefetch_with_a_query_set_of_its_own(music: orm.Database) -> No
     artist = await Artist.objects.prefetch_related("albums", recent).get()
     assert len(artist.albums) == 3
     assert [album.year for album in artist.recent] == [2]
-    only = orm.Prefetch("albums", Album.objects.only("title"))
+    only = orm.Prefetch(Artist.albums, Album.objects.only("title"))
     artist = await Artist.objects.prefetch_related(only).get()
     assert [album.title for album in artist.albums] == ["Album 0", "Album 1", "Album 2"]
     tagged = orm.Prefetch("albums", Album.objects.filter(tags__word="hard"))
@@ -253,3 +253,24 @@ async def test_unsaved_owners_have_no_related_rows(music: orm.Database) -> None:
         await stored.albums.add(stored)  # type: ignore[arg-type]
     with pytest.raises(orm.ValidationError, match="no row yet"):
         await stored.albums.add(Album(title="x"))
+
+
+async def test_what_was_prefetched_is_forgotten_when_it_changes(music: orm.Database) -> None:
+    _, _, _, tags = await _shop()
+    album = await Album.objects.prefetch_related("tags").get(title="Album 2")
+    assert len(album.tags) == 0
+    await album.tags.add(tags[0])
+    assert await album.tags == [tags[0]]
+    artist = await Artist.objects.prefetch_related("albums").get()
+    made = await artist.albums.create(title="Zzz")
+    assert (await artist.albums)[-1] == made
+    await artist.load("albums")
+    assert len(artist.albums) == 4
+
+
+async def test_related_query_sets_create_in_bulk(music: orm.Database) -> None:
+    artist, albums, *_ = await _shop()
+    await artist.albums.bulk_create([Album(title="a"), Album(title="b")])
+    assert await artist.albums.count() == 5
+    await albums[2].tags.bulk_create([Tag(word="x"), Tag(word="y")])
+    assert await albums[2].tags.count() == 2

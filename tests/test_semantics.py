@@ -275,6 +275,9 @@ async def test_7_a_version_is_an_optimistic_lock(music: orm.Database) -> None:
     with pytest.raises(orm.StaleInstance):
         await Document.objects.bulk_update([mine], ["text"])
     assert (await Document.objects.get(id=document.id)).text == "theirs"
+    await Document.objects.filter(id=document.id).update(text="all")
+    with pytest.raises(orm.StaleInstance, match="version 2"):
+        await theirs.update(text="too late")
 
 
 async def test_7_json_is_compared_with_what_was_loaded(music: orm.Database) -> None:
@@ -324,11 +327,13 @@ async def test_7_loading_runs_a_hook_and_not_the_constructor(music: orm.Database
 
     await own.create_all()
     try:
-        await Hooked.objects.create(name="x")
+        made = await Hooked.objects.create(name="x")
         await Hooked.objects.get(name="x")
+        await Hooked.objects.filter(id=made.id).update(name="y")
+        await made.load()
     finally:
         await own.drop_all()
-    assert seen == ["init", "loaded x"]
+    assert seen == ["init", "loaded x", "loaded y"]
 
 
 # ---------------------------------------------------------------- 8. get_or_create, update_or_create

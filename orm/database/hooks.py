@@ -33,14 +33,14 @@ async def run_hooks(hooks: Sequence[Hook]) -> None:
 def run_at_once(hook: Hook) -> None:
     """Run a hook outside of all transactions: now, or in a task of its own if it is async."""
     result = hook()
-    if inspect.isawaitable(result):
+    if inspect.iscoroutine(result):
         task = asyncio.get_running_loop().create_task(_run_logged(hook, result))
         _TASKS.add(task)
         task.add_done_callback(_TASKS.discard)
 
 
 async def _finish(result: Any) -> None:
-    if inspect.isawaitable(result):
+    if inspect.iscoroutine(result):  # a task or future that a hook returns goes on by itself
         await result
 
 

@@ -79,6 +79,7 @@ class MySQLDialect(MySQLDialect_aiomysql):
         """Know the server: which statements it takes, as SQLAlchemy learns it when it connects by itself."""
         self._set_mariadb(is_mariadb, version)
         self.server_version_info = version
+        self.__dict__.pop("_type_memos", None)  # types that were looked up before the server was known
         for flag, (mysql, mariadb) in _FEATURES.items():
             since = mariadb if is_mariadb else mysql
             with contextlib.suppress(AttributeError):  # SQLAlchemy 2.0 derives some from the version by itself

@@ -126,6 +126,11 @@ class Watch:
         self._observers = tuple(observers)
         self._query_timeout = query_timeout
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is anything to do for a statement."""
+        return bool(self._observers) or self._query_timeout is not None
+
     async def perform(
         self, operation: Operation[T], connection: Connection, sql: str, arguments: Any, info: StatementInfo | None
     ) -> T:

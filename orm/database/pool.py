@@ -65,6 +65,8 @@ class Pool:
         self.size = size
         self.loop = asyncio.get_running_loop()
         self.closed = False
+        self.abandoned = False
+        """Its process or its event loop is gone: nothing may be sent over its connections."""
         self.streams = 0
         """How many connections are held by iterations, which together leave one to the others."""
         self._source = source
@@ -395,7 +397,7 @@ class Pool:
     def abandon(self, *, forked: bool) -> None:
         """Let go of connections whose loop or process is gone, without a word to the server from a forked one."""
         _ABANDONED.append(self)
-        self.closed = True
+        self.closed = self.abandoned = True
         if not forked and self.loop.is_closed():
             for connection in [*self._idle, *self._used]:
                 with contextlib.suppress(Exception):

@@ -16,6 +16,7 @@ import random
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar, cast
@@ -63,8 +64,29 @@ def _regexp(pattern: str | None, text: object) -> bool | None:
     return None if pattern is None or text is None else _compiled(pattern).search(str(text)) is not None
 
 
+def _shift(moment: str | None, microseconds: int | None) -> str | None:
+    """A moment, as text, later by some microseconds: SQLite's own arithmetic rounds to milliseconds."""
+    if moment is None or microseconds is None:
+        return None
+    shifted = datetime.fromisoformat(moment) + timedelta(microseconds=microseconds)
+    return shifted.isoformat(" ", "microseconds")
+
+
+def _between(earlier: str | None, later: str | None) -> int | None:
+    """The microseconds between two moments given as text."""
+    if earlier is None or later is None:
+        return None
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)) // timedelta(microseconds=1)
+
+
 FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {"orm_fold": _fold, "orm_regexp": _regexp, "REGEXP": _regexp}
+    {
+        "orm_fold": _fold,
+        "orm_regexp": _regexp,
+        "REGEXP": _regexp,
+        "orm_shift": _shift,
+        "orm_between": _between,
+    }
 )
 """Deterministic SQL functions that every connection has. `x REGEXP y` calls `REGEXP(y, x)`."""
 

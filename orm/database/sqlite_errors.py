@@ -61,6 +61,8 @@ def translate(error: Exception) -> DatabaseError:
         return _violation(code, message)
     if code == sqlite3.SQLITE_BUSY_SNAPSHOT:
         return SerializationFailure(message)
+    if message == "user-defined function raised exception":  # a pattern that is no regular expression, a bad date
+        return DataError("A function was given a value that it cannot work with, such as a bad regular expression.")
     return _ERRORS.get(code & 0xFF, OperationalError)(message)
 
 
@@ -78,6 +80,8 @@ def _refusal(error: Exception) -> DatabaseError:
 
 def _violation(code: int, message: str) -> IntegrityError:
     kind = _CONSTRAINTS.get(code, IntegrityError)
+    if message == "FOREIGN KEY constraint failed":  # ON DELETE RESTRICT comes as a trigger's violation
+        kind = ForeignKeyViolation
     failed = _FAILED.fullmatch(message)
     names = failed.group(1) if failed else ""
     if kind is CheckViolation:

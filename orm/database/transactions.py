@@ -203,8 +203,8 @@ class Transaction(Scope):
 
     def admit(self) -> None:
         """Let the running task in, or raise `TransactionError`."""
-        if self._pool is not None and self._pool.loop is not asyncio.get_running_loop():
-            raise TransactionError("The open transaction belongs to another event loop.")
+        if self._pool is not None and (self._pool.abandoned or self._pool.loop is not asyncio.get_running_loop()):
+            raise TransactionError("The open transaction belongs to another event loop, or to the parent process.")
         if self.is_shared:
             task = asyncio.current_task()
             if task is not None:
@@ -404,6 +404,9 @@ class Transaction(Scope):
         connection, pool = self._connection, self._pool
         assert connection is not None
         assert pool is not None
+        if pool.abandoned:  # as in the child of a fork: the connection is not ours
+            self.ended = True
+            return
         try:
             self._notice_who_is_still_in_it()
             if error is None and self.broken is None and not self.options.force_rollback:

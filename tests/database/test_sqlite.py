@@ -323,8 +323,15 @@ async def test_our_functions_are_on_every_connection(sqlite_url: str) -> None:
             assert await database.fetch(sql) == [(1, 0, None, 1)]
             async with database.transaction():
                 assert await database.fetch(sql) == [(1, 0, None, 1)]
-        with pytest.raises(ProgrammingError, match="user-defined function raised exception"):
+        with pytest.raises(DataError, match="bad regular expression"):
             await database.fetch("SELECT 'a' REGEXP '('")
+        moment = "2023-12-31 23:59:59.999999"
+        shifted = await database.fetch(
+            "SELECT orm_shift(?, 1), orm_shift(NULL, 1), orm_shift(?, NULL)", [moment, moment]
+        )
+        assert shifted == [("2024-01-01 00:00:00.000000", None, None)]
+        between = await database.fetch("SELECT orm_between(?, ?), orm_between(NULL, ?)", [moment, "2024-01-01", moment])
+        assert between == [(1, None)]
 
 
 async def test_the_limit_of_parameters_is_real(sqlite_url: str) -> None:
