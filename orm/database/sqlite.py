@@ -38,7 +38,7 @@ from orm.database.interfaces import (
 )
 from orm.database.sqlite_errors import is_busy, translate
 from orm.database.url import DatabaseURL, Options
-from orm.exceptions import ConnectionLost, LockTimeout, NotSupportedError, OperationalError
+from orm.exceptions import ConnectionLost, InterfaceError, LockTimeout, NotSupportedError, OperationalError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -349,6 +349,9 @@ class SQLiteSource(Source):
     """An SQLite file, or a database in memory that lives as long as its one connection."""
 
     def __init__(self, url: DatabaseURL, options: Options) -> None:
+        """Raises `InterfaceError` when aiosqlite is older than what we count on in it."""
+        if not hasattr(aiosqlite.Connection, "stop"):
+            raise InterfaceError('aiosqlite is too old. Install at least 0.22.1 with: pip install -U "aorm[sqlite]"')
         self._options = options
         self._is_memory = url.is_memory
         self._path, self._is_uri = _location(url)

@@ -432,6 +432,12 @@ async def test_calls_go_through_aiosqlites_queue_in_order() -> None:
     assert not connection._thread.is_alive()
 
 
+def test_an_aiosqlite_that_is_too_old_is_refused(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(aiosqlite.Connection, "stop")
+    with pytest.raises(InterfaceError, match=r"aiosqlite is too old\. Install at least 0.22.1"):
+        Database(sqlite_url)
+
+
 async def test_aiosqlites_own_connection_is_the_raw_one(sqlite_url: str) -> None:
     async with Database(sqlite_url) as database, database.connection() as connection:
         raw = connection.raw_connection
