@@ -359,8 +359,11 @@ class Pool:
 
     async def close(self) -> None:
         """Close all connections; those in use have a second to come back."""
-        if self.closed:
-            return
+        if not self.closed:
+            await self._close()
+            await self._finalizer.aclose()
+
+    async def _close(self) -> None:
         self.closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -371,7 +374,6 @@ class Pool:
             self._reap(self._idle.pop())
         if self._tasks or self._used:
             await self._wait_for_the_last()
-        await self._finalizer.aclose()
 
     async def _wait_for_the_last(self) -> None:
         end = self.loop.time() + 1.0
@@ -392,7 +394,7 @@ class Pool:
             yield
         finally:
             if not self.closed:
-                await self.close()
+                await self._close()
 
     def abandon(self, *, forked: bool) -> None:
         """Let go of connections whose loop or process is gone, without a word to the server from a forked one."""

@@ -350,7 +350,7 @@ async def test_another_running_loop_is_refused(database: Database) -> None:
     assert (await database.fetch("SELECT 1"))[0][0] == 1
 
 
-def test_a_database_that_nobody_disconnected_leaves_nothing_behind(url: str) -> None:
+def test_a_database_that_nobody_disconnected_leaves_nothing_behind(url: str, caplog: pytest.LogCaptureFixture) -> None:
     """Warnings are errors here: a socket or a task that was forgotten would be one."""
 
     async def forget() -> Database:
@@ -362,6 +362,7 @@ def test_a_database_that_nobody_disconnected_leaves_nothing_behind(url: str) -> 
 
     database = asyncio.run(forget())
     assert database.pool_status.idle == 0
+    assert caplog.text == ""
 
 
 def test_a_child_process_makes_connections_of_its_own(url: str) -> None:
