@@ -148,7 +148,9 @@ class SQLiteConnection(Connection):
             self._stopping = True
             with contextlib.suppress(sqlite3.Error):
                 self._database.interrupt()
-            cast("Any", self._raw).stop()
+            # Called in the thread, where there is no event loop: here it would make a future that nobody awaits, and
+            # the thread would fail if the loop were closed before it answers.
+            self._queue.put_nowait((None, cast("Any", self._raw).stop))
 
     async def close(self) -> None:
         """Close, and wait for it: the last one writes the log back into the file."""
@@ -381,11 +383,16 @@ class SQLiteSource(Source):
         raw._thread.daemon = True  # pyright: ignore[reportPrivateUsage]  # a forgotten connection stops no exit
         try:
             await raw
-            connection = SQLiteConnection(
-                raw, lock_timeout=self._options.timeout, setup=self._setup(read_only), read_only=read_only
-            )
-        except sqlite3.Error as error:
-            raise ConnectionLost(f"Cannot open the SQLite database {self._path!r}: {error}.") from error
+        except BaseException as error:
+            # aiosqlite has told the thread to end, and answers that with a future: see that it does so before the
+            # loop is closed. Opening a file waits for nothing, so this takes no time.
+            raw._thread.join(1)  # pyright: ignore[reportPrivateUsage]
+            if isinstance(error, sqlite3.Error):
+                raise ConnectionLost(f"Cannot open the SQLite database {self._path!r}: {error}.") from error
+            raise
+        connection = SQLiteConnection(
+            raw, lock_timeout=self._options.timeout, setup=self._setup(read_only), read_only=read_only
+        )
         try:
             await self._prepare(connection, read_only)
         except BaseException:
