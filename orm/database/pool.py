@@ -147,7 +147,7 @@ class Pool:
 
     def release(self, connection: Connection) -> None:
         """Give a connection back; one that is not as it was is cleaned up in the background."""
-        if connection.reaped:
+        if connection.reaped or self.abandoned:
             return
         if self._always_reset:
             connection.touched = True

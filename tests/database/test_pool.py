@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -17,8 +18,9 @@ from orm.database import pool as module
 from orm.database.interfaces import Connection
 from orm.database.pool import Pool
 from orm.database.url import Options
-from orm.exceptions import ConnectionLost, InterfaceError, PoolTimeout
+from orm.exceptions import ConnectionLost, InterfaceError, PoolTimeout, TransactionError
 from tests.database.fake import FakeConnection, FakeSource
+from tests.database.tables import notes
 from tests.database.waiting import until
 
 OPTIONS = Options(timeout=5.0, connect_timeout=5.0)
@@ -365,21 +367,33 @@ def test_a_database_that_nobody_disconnected_leaves_nothing_behind(url: str, cap
     assert caplog.text == ""
 
 
-def test_a_child_process_makes_connections_of_its_own(url: str) -> None:
-    database = Database(url)
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(database.connect())
+def in_child(work: Callable[[], Coroutine[Any, Any, object]]) -> str:
+    """What work gives in a child process."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            os.write(writing, asyncio.run(_in_child(database)))
+            os.write(writing, str(asyncio.run(work())).encode())
         finally:
             os._exit(0)
     os.waitpid(child, 0)
     os.close(writing)
-    assert os.read(reading, 100) == b"2"
+    answer = os.read(reading, 1000)
     os.close(reading)
+    return answer.decode()
+
+
+def test_a_child_process_makes_connections_of_its_own(url: str) -> None:
+    database = Database(url)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(database.connect())
+
+    async def use() -> int:
+        rows = await database.fetch("SELECT 2")
+        await database.disconnect()
+        return int(rows[0][0])
+
+    assert in_child(use) == "2"
 
     async def after() -> int:
         return int((await database.fetch("SELECT 3"))[0][0])
@@ -389,10 +403,21 @@ def test_a_child_process_makes_connections_of_its_own(url: str) -> None:
     loop.close()
 
 
-async def _in_child(database: Database) -> bytes:
-    rows = await database.fetch("SELECT 2")
-    await database.disconnect()
-    return str(rows[0][0]).encode()
+async def test_a_block_of_the_parent_is_not_the_childs(url: str, notes_database: Database) -> None:
+    async with Database(url) as database:
+        async with database.transaction() as transaction:
+            await database.execute(notes.insert().values(text="parent"))
+
+            async def use() -> str:
+                try:
+                    await database.execute(notes.insert().values(text="child"))
+                except TransactionError as error:
+                    await transaction.__aexit__(None, None, None)  # says nothing to the parent's server
+                    return str(error)
+                return "was allowed to"
+
+            assert "parent process" in in_child(use)
+        assert await database.fetch_val("SELECT text FROM notes") == "parent"
 
 
 async def test_state_of_the_session_does_not_reach_the_next_user(url: str) -> None:
