@@ -18,6 +18,7 @@ from orm.constructors import (
     Text,
     Time,
 )
+from orm.cursors import CursorPage
 from orm.database import Database
 from orm.exceptions import (
     CheckViolation,
@@ -32,6 +33,7 @@ from orm.exceptions import (
     ForeignKeyViolation,
     IntegrityError,
     InterfaceError,
+    InvalidCursor,
     LockTimeout,
     MultipleObjectsReturned,
     NotLoaded,
@@ -100,6 +102,7 @@ __all__ = [
     "CommitUnknown",
     "Condition",
     "ConnectionLost",
+    "CursorPage",
     "DataError",
     "Database",
     "DatabaseError",
@@ -124,6 +127,7 @@ __all__ = [
     "Integer",
     "IntegrityError",
     "InterfaceError",
+    "InvalidCursor",
     "LockTimeout",
     "Manager",
     "ManyToMany",

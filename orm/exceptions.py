@@ -6,6 +6,7 @@
     ├── NotLoaded (AttributeError)      a column or relation that was not read from the database
     ├── DoesNotExist                    `get()` found no row; also as `Album.DoesNotExist`
     ├── MultipleObjectsReturned         `get()` found several rows
+    ├── InvalidCursor                   `cursor_paginate()` was given a cursor that is none of its query's
     ├── StaleInstance                   the row of an instance is gone, or newer than the instance
     ├── NotSupportedError               the engine or driver cannot do what was asked
     ├── InterfaceError                  the library was used wrongly: not connected, another event loop, …
@@ -78,6 +79,10 @@ class DoesNotExist(Error):
 
 class MultipleObjectsReturned(Error):
     """More than one row matches."""
+
+
+class InvalidCursor(Error):
+    """A cursor that is malformed or was changed, that is not signed, or that belongs to another query."""
 
 
 class StaleInstance(Error):

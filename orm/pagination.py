@@ -1,39 +1,47 @@
-"""Pages of a query set."""
+"""Pages by number."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Final, Generic, cast
+
+from typing_extensions import TypeVar
+
+from orm import plans
+from orm.database import Database
+from orm.query import Query
 
 T = TypeVar("T")
+N = TypeVar("N", bound=int | None, default=int)
+COUNTS: Final = ("exact", "estimate", None)
+"""How `paginate()` can learn the number of all rows."""
 
 
 @dataclass(frozen=True)
-class Page(Generic[T]):
-    """One page: iterate over it, or take its `items`.
+class Page(Generic[T, N]):
+    """One page: iterate over it, or take its `items`. `Page[T]` has a total; `Page[T, None]` was read without one.
 
     Attributes:
         items: what is on the page.
         number: the page's number; the first is 1.
         per_page: how many items a full page has.
-        total: how many there are on all pages.
+        total: how many there are on all pages; `None` with `count=None`.
+        has_next: whether there is a page after this one.
     """
 
     items: list[T]
     number: int
     per_page: int
-    total: int
+    total: N
+    has_next: bool
 
     @property
-    def pages(self) -> int:
-        """How many pages there are; 1 when there is nothing to show."""
-        return max(1, -(-self.total // self.per_page))
-
-    @property
-    def has_next(self) -> bool:
-        """Whether there is a page after this one."""
-        return self.number < self.pages
+    def pages(self) -> N:
+        """How many pages there are; 1 when there is nothing to show; `None` without a total."""
+        return cast("N", None if self.total is None else max(1, -(-self.total // self.per_page)))
 
     @property
     def has_previous(self) -> bool:
@@ -47,4 +55,55 @@ class Page(Generic[T]):
         return len(self.items)
 
     def __repr__(self) -> str:
+        if self.total is None:
+            return f"<Page {self.number}: {len(self.items)}>"
         return f"<Page {self.number} of {self.pages}: {len(self.items)} of {self.total}>"
+
+
+def exact(items: list[Any], number: int, per_page: int, total: int) -> Page[Any]:
+    """The page of its rows and the number of all."""
+    return Page(items, number, per_page, total, has_next=number * per_page < total)
+
+
+def open_ended(rows: list[Any], number: int, per_page: int, total: int | None) -> Page[Any, Any]:
+    """The page of its rows and one more; what they show corrects an estimated total."""
+    items, has_next = rows[:per_page], len(rows) > per_page
+    if total is not None:
+        seen = (number - 1) * per_page + len(items)
+        if has_next:
+            total = max(total, seen + 1)
+        elif items or number == 1:
+            total = seen
+        else:
+            total = min(total, seen)
+    return Page(items, number, per_page, total, has_next)
+
+
+async def estimated(query: Query, database: Database) -> int | None:
+    """How many rows the planner expects a query to have; `None` where it does not tell (SQLite)."""
+    engine = database.dialect.name
+    if query.empty:
+        return 0
+    if engine == "sqlite":
+        return None
+    plan, values = plans.select_plan(query.replace(order=()), database)
+    if engine == "postgresql":
+        rows = await database.fetch(f"EXPLAIN (FORMAT JSON) {plan.sql}", plan.bind(values), info=plan)
+        return _postgresql_rows(rows[0][0])
+    # MySQL always says how many of the rows pass the filter; MariaDB only when it is asked.
+    words = "EXPLAIN EXTENDED" if getattr(database.dialect, "is_mariadb", False) else "EXPLAIN"
+    rows = await database.fetch(f"{words} {plan.sql}", plan.bind(values), info=plan)
+    return _mysql_rows([tuple(row) for row in rows])
+
+
+def _postgresql_rows(told: Any) -> int:
+    document: Any = json.loads(told) if isinstance(told, str) else told
+    return int(document[0]["Plan"]["Plan Rows"])
+
+
+def _mysql_rows(rows: list[tuple[Any, ...]]) -> int:
+    """The product over the joined tables of the rows read and the share of them that passes, in percent."""
+    read = [(row[-3], row[-2]) for row in rows if row[1] in ("SIMPLE", "PRIMARY")]
+    if any(count is None for count, _ in read):
+        return 0  # it knows that no row can match
+    return round(math.prod(float(count) * float(share if share is not None else 100) / 100 for count, share in read))

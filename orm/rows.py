@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar, cast, overload
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 
-from orm import lookups, plans
+from orm import cursors, lookups, pagination, plans
 from orm.columns import Step, words_of
+from orm.cursors import CursorPage
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import Condition, Constant, Expression, Ordering, Reference
@@ -23,6 +25,7 @@ from orm.schema import Instance, Schema
 T = TypeVar("T")
 DEFAULT_CHUNK = 1000
 """How many rows are read at a time when a query set is iterated."""
+_MOST_ROWS = 2**63 - 1
 
 
 class Rows(QueryHolder, Generic[T]):
@@ -197,10 +200,15 @@ class Rows(QueryHolder, Generic[T]):
 
     async def iterate(self, chunk_size: int = DEFAULT_CHUNK) -> AsyncGenerator[T, None]:
         """Stream the rows; at most `chunk_size` are held at a time."""
-        if not isinstance(chunk_size, int) or chunk_size < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValidationError.single(
-                "chunk_size", f"chunk_size is a number of rows, at least 1, not {chunk_size!r}.", chunk_size
-            )
+        _at_least_one(chunk_size, "chunk_size")
+        async with aclosing(self.batches(chunk_size)) as batches:
+            async for items in batches:
+                for item in items:
+                    yield item
+
+    async def batches(self, size: int = DEFAULT_CHUNK) -> AsyncGenerator[list[T], None]:
+        """Stream the rows in lists of `size`, the last one shorter; relations are prefetched for each list."""
+        _at_least_one(size, "size")
         query = self._ready()
         if query.empty or query.limit == 0:
             return
@@ -208,12 +216,12 @@ class Rows(QueryHolder, Generic[T]):
         database = self._target()
         plan, values = plans.select_plan(query, database, bound=bound)
         load = cast("Loader", plan.load)
-        async for rows in database.stream(plan.sql, plan.bind(values), chunk_size=chunk_size, info=plan):
+        async for rows in database.stream(plan.sql, plan.bind(values), chunk_size=size, info=plan):
             items: list[Any] = load(rows, self._database)
             if self.prefetches:
                 await prefetch(items, self.prefetches, database, bound)
-            for item in items:
-                yield item
+            if items:
+                yield items
 
     async def get(self, *conditions: Condition | sa.ColumnElement[bool], **words: Any) -> T:
         """The only row that meets the conditions.
@@ -301,23 +309,69 @@ class Rows(QueryHolder, Generic[T]):
         rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
         return rows[0][0] if rows else None
 
-    async def paginate(self, page: int = 1, *, per_page: int = 20) -> Page[T]:
-        """A page of the rows, and how many there are: two statements.
+    @overload
+    async def paginate(
+        self, page: int = 1, *, per_page: int = 20, count: Literal["exact", "estimate"] = "exact"
+    ) -> Page[T]: ...
+    @overload
+    async def paginate(self, page: int = 1, *, per_page: int = 20, count: None) -> Page[T, None]: ...
+    async def paginate(
+        self, page: int = 1, *, per_page: int = 20, count: Literal["exact", "estimate"] | None = "exact"
+    ) -> Page[T, Any]:
+        """A page of the rows by its number.
 
         Args:
             page: the page's number, from 1; one after the last is empty.
             per_page: how many rows a page has.
+            count: how the number of all rows is learnt: `"exact"` counts them, `"estimate"` asks the planner
+                (SQLite's does not tell, so there they are counted), `None` leaves it out.
         """
-        if self.query.sliced:
-            self._refuse_slice("paginate")
-        for name, value in (("page", page), ("per_page", per_page)):
-            if _row_count(value, name) < 1:
-                raise ValidationError.single(name, f"{name} is at least 1, not {value}.", value)
-        total = await self.count()
+        if count not in pagination.COUNTS:
+            raise ValidationError.single("count", f"count is 'exact', 'estimate' or None, not {count!r}.", count)
+        self._check_page("paginate", page=page, per_page=per_page)
+        total = await pagination.estimated(self.query, self._target()) if count == "estimate" else None
+        exact = count == "exact" or (count == "estimate" and total is None)
+        if exact:
+            total = await self.count()
+        offset, limit = (page - 1) * per_page, per_page if exact else per_page + 1
         order = self._order() or (lookups.ordering(self._schema, self._schema.key.name),)
-        query = self.query.replace(order=order, limit=per_page, offset=(page - 1) * per_page or None)
-        items = await self._with(query)._fetch() if (page - 1) * per_page < total else []
-        return Page(items, page, per_page, total)
+        query = self.query.replace(order=order, limit=min(limit, _MOST_ROWS), offset=offset or None)
+        within = offset < total if exact and total is not None else offset <= _MOST_ROWS
+        rows = await self._with(query)._fetch() if within else []
+        if exact and total is not None:
+            return pagination.exact(rows, page, per_page, total)
+        return pagination.open_ended(rows, page, per_page, total)
+
+    async def cursor_paginate(
+        self,
+        after: str | None = None,
+        before: str | None = None,
+        *,
+        per_page: int = 20,
+        secret: str | bytes | None = None,
+    ) -> CursorPage[T]:
+        """The first page of the rows, or the one after or before a cursor: one statement, however far it is.
+
+        Args:
+            after: the `next_cursor` of a page.
+            before: the `previous_cursor` of a page.
+            per_page: how many rows a page has.
+            secret: what cursors are signed with, so that nobody else can make one.
+
+        Raises:
+            FieldError: the order has something else than columns.
+            InvalidCursor: the cursor was changed, or belongs to another model or ordering.
+        """
+        self._check_page("cursor_paginate", per_page=per_page)
+        asked = self.query.replace(order=self._order())
+        window = cursors.window(asked, self._target().dialect.name, after, before, per_page, secret)
+        return window.page(await self._with(window.query)._fetch())
+
+    def _check_page(self, method: str, **numbers: int) -> None:
+        if self.query.sliced:
+            self._refuse_slice(method)
+        for name, value in numbers.items():
+            _at_least_one(value, name)
 
     # ------------------------------------------------------------ seeing it
 
@@ -353,9 +407,14 @@ def _is_read(query: Query, node: Node) -> bool:
 
 
 def _row_count(number: Any, name: str) -> int:
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**63:
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= _MOST_ROWS:
         raise ValidationError.single(name, f"{name} is a number of rows, at least 0, not {number!r}.", number)
     return number
+
+
+def _at_least_one(number: Any, name: str) -> None:
+    if _row_count(number, name) < 1:
+        raise ValidationError.single(name, f"{name} is at least 1, not {number}.", number)
 
 
 def relation_words(schema: Schema, path: object) -> str:
