@@ -105,17 +105,19 @@ class Pool:
     # Taking and giving back
 
     def acquire_nowait(self) -> Connection | None:
-        """A connection, if one is idle and nobody has been waiting for it. Raises `InterfaceError` when closed."""
+        """A connection, if one is idle. Raises `InterfaceError` when the pool is closed.
+
+        Nobody overtakes: what is given back goes to those who wait first, so that none is idle while somebody waits.
+        """
         if self.closed:
             raise InterfaceError("The database was disconnected. Connect it again with `await database.connect()`.")
-        if not self._waiters:
-            idle = self._idle
-            while idle:
-                connection = idle.pop()
-                self._used[connection] = None
-                if not connection.closed():
-                    return connection
-                self._reap(connection)
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            self._used[connection] = None
+            if not connection.closed():
+                return connection
+            self._reap(connection)
         return None
 
     async def acquire(self) -> Connection:

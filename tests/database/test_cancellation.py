@@ -252,6 +252,26 @@ async def test_a_refusal_of_commit_is_retried(scopes: Scopes) -> None:
     assert len(tries) == 3
 
 
+async def test_a_cancelled_block_with_an_open_stream_hands_no_connection_on_as_it_is(scopes: Scopes) -> None:
+    """Somebody may still hold the stream, and close it when the connection is another one's."""
+    reading = asyncio.Event()
+
+    async def read() -> None:
+        async with Transaction(scopes, TransactionOptions()) as transaction:
+            stream = transaction.stream("SELECT")
+            await anext(stream)
+            reading.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(read())
+    await reading.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: scopes.pools.status.in_use == 0)
+    assert only(scopes).commands == ["BEGIN", "SELECT", "INTERRUPT", "ROLLBACK"]
+
+
 async def test_an_error_that_ends_the_transaction_breaks_the_outermost_block(scopes: Scopes) -> None:
     error = DeadlockDetected("chosen")
     error.ends_transaction = True

@@ -257,6 +257,15 @@ async def test_connections_that_are_not_needed_are_closed_but_for_the_least_numb
     await pool.close()
 
 
+async def test_a_connection_may_lie_idle_for_as_long_as_it_is_told(source: FakeSource) -> None:
+    pool = Pool(source, replace(OPTIONS, idle_timeout=0.2), size=1)
+    pool.release(await pool.acquire())
+    began = pool.loop.time()
+    await until(lambda: pool.status.idle == 0)
+    assert pool.loop.time() - began >= 0.2
+    await pool.close()
+
+
 async def test_the_least_number_is_made_at_once(source: FakeSource) -> None:
     pool = Pool(source, OPTIONS, size=5, minimum=3)
     await pool.open()

@@ -166,6 +166,8 @@ async def test_what_only_the_writer_knows_is_asked_of_the_writer(sqlite_url: str
         assert await database.fetch_val("SELECT last_insert_rowid()") == 7
         assert await database.fetch_val("SELECT changes()") == 1
         await database.fetch_all("SELECT * FROM notes")
+        with pytest.raises(ProgrammingError, match="no such table"):
+            await database.fetch_val("SELECT id FROM scratch")
         await database.execute("CREATE TEMPORARY TABLE scratch (id INTEGER)")
         await database.execute("INSERT INTO scratch VALUES (1)")
         assert await database.fetch_val("SELECT id FROM scratch") == 1
@@ -266,6 +268,27 @@ async def test_waiting_for_a_lock_can_be_cancelled(path: Path) -> None:
             other.execute("ROLLBACK")
         await database.execute("INSERT INTO notes VALUES (2)")
         assert await database.fetch_all("SELECT id FROM notes") == [(2,)]
+
+
+async def test_a_statement_that_has_not_begun_when_it_is_cancelled_never_does(sqlite_url: str) -> None:
+    async with Database(sqlite_url) as database:
+        await database.execute("CREATE TABLE notes (id INTEGER)")
+        async with database.connection() as connection:
+            raw = connection.raw_connection
+            occupied = threading.Event()
+            waiting = asyncio.ensure_future(raw._execute(occupied.wait))
+            await asyncio.sleep(0)
+            task = asyncio.create_task(database.execute("INSERT INTO notes VALUES (1)"))
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        await asyncio.sleep(0)  # the pool has begun to clean up
+        occupied.set()
+        await waiting
+        assert await database.fetch_val("SELECT COUNT(*) FROM notes") == 0
+        await database.execute("INSERT INTO notes VALUES (2)")
+        assert await database.fetch_val("SELECT COUNT(*) FROM notes") == 1
 
 
 # Transactions

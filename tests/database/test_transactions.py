@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import logging
@@ -209,6 +210,15 @@ async def test_a_block_that_takes_too_long_is_rolled_back(notes_database: Databa
     async with notes_database.transaction(timeout=10):
         await add(notes_database, "b")
     assert await texts(notes_database) == ["b"]
+
+
+async def test_a_block_that_takes_too_long_cannot_hide_it(notes_database: Database) -> None:
+    with pytest.raises(QueryTimeout):
+        async with notes_database.transaction(timeout=0.05):
+            await add(notes_database, "a")
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+    assert await count(notes_database) == 0
 
 
 async def test_waiting_for_a_connection_counts_as_time_of_the_block(url: str) -> None:
@@ -516,6 +526,10 @@ async def test_statements_on_a_connection_are_in_its_transaction(notes_database:
                 await connection.execute(notes.insert().values(text="a"))
                 raise KeyError
         await connection.execute(notes.insert().values(text="b"))
+        with pytest.raises(TransactionError, match="rolled back"):
+            async with notes_database.transaction():
+                with pytest.raises(UniqueViolation):
+                    await connection.execute(notes.insert().values(text="b"))
     assert await texts(notes_database) == ["b"]
 
 
