@@ -133,7 +133,7 @@ def row_to_insert(instance: Instance) -> dict[str, Any]:
     return checked
 
 
-def _stored(instance: Instance, values: dict[str, Any], made: dict[str, Any], using: Database | None) -> None:
+def stored(instance: Instance, values: dict[str, Any], made: dict[str, Any], using: Database | None) -> None:
     """Note that the instance has this row now."""
     schema = schema_of(instance)
     note_loaded(instance, schema, values)
@@ -166,7 +166,7 @@ async def insert(instance: Instance, using: Database | None = None) -> None:
     values = row_to_insert(instance)
     database = database_of(instance, using)
     made = await writing.insert(database, schema_of(instance), values)
-    _stored(instance, values, made, database)
+    stored(instance, values, made, database)
 
 
 async def insert_unless_there(instance: Instance, unique: Sequence[FieldSpec], using: Database | None = None) -> bool:
@@ -175,7 +175,7 @@ async def insert_unless_there(instance: Instance, unique: Sequence[FieldSpec], u
     database = database_of(instance, using)
     made = await writing.insert_or_ignore(database, schema_of(instance), values, unique)
     if made is not None:
-        _stored(instance, values, made, database)
+        stored(instance, values, made, database)
     return made is not None
 
 
@@ -184,9 +184,7 @@ async def insert_all(
 ) -> None:
     """Insert new instances, all or none; sets their keys and what the database made."""
     rows = [row_to_insert(instance) for instance in instances]
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for index, row in enumerate(rows):
-        groups.setdefault(tuple(row), []).append(index)
+    groups = alike(rows)
     made: dict[int, dict[str, Any]] = {}
 
     async def run() -> None:
@@ -202,7 +200,15 @@ async def insert_all(
         async with database.transaction():
             await run()
     for index, instance in enumerate(instances):
-        _stored(instance, rows[index], made[index], database)
+        stored(instance, rows[index], made[index], database)
+
+
+def alike(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[int]]:
+    """The positions of rows by the attributes that they have values for: such rows can go in one statement."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for index, row in enumerate(rows):
+        groups.setdefault(tuple(row), []).append(index)
+    return groups
 
 
 # ---------------------------------------------------------------- updates

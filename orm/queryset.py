@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
 import sqlalchemy as sa
 
-from orm import lookups, persistence, plans, writing
+from orm import conflicts, lookups, persistence, plans, writing
 from orm.columns import Column
+from orm.conflicts import Conflict
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, UniqueViolation
 from orm.expressions import Expression, F, Reference, expression
@@ -160,20 +161,53 @@ class QuerySet(Rows[M]):
         """A new instance that will be one of these rows."""
         return cast("M", self._schema.model(**values))
 
-    async def bulk_create(self, instances: Iterable[M], *, chunk_size: int | None = None) -> list[M]:
+    async def bulk_create(
+        self,
+        instances: Iterable[M] | AsyncIterable[M],
+        *,
+        chunk_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Iterable[str] | None = None,
+        unique_fields: Iterable[str] | None = None,
+    ) -> list[M]:
         """Insert many rows, all or none, in as few statements as the database takes; gives the instances.
 
         Args:
             instances: new instances of the model.
             chunk_size: how many rows one statement has at most; as many as the database takes if not given.
+            ignore_conflicts: a row whose unique values are there already is left as it is.
+            update_conflicts: such a row gets the values of `update_fields`.
+            update_fields: the fields that `update_conflicts` changes.
+            unique_fields: the fields of the unique constraint that is meant. The instances are afterwards what their
+                rows are; without it (`ignore_conflicts` only) any constraint is, and the instances stay as they are.
+
+        Raises:
+            FieldError: options that contradict each other, or fields that have no unique constraint.
+            NotSupportedError: on MySQL and MariaDB, the rows have values for another unique constraint, too.
         """
-        made = list(instances)
+        conflict = conflicts.chosen(
+            self._schema,
+            ignore_conflicts=ignore_conflicts,
+            update_conflicts=update_conflicts,
+            update_fields=update_fields,
+            unique_fields=unique_fields,
+        )
+        made = [one async for one in instances] if isinstance(instances, AsyncIterable) else list(instances)
         for instance in made:
             if not is_instance_of(self._schema, instance):
                 raise FieldError(f"bulk_create of {self._schema.name} cannot take {instance!r}.")
-        if made:
-            await persistence.insert_all(self._schema, made, self._target(), chunk_size)
+        await self._insert_all(made, conflict, chunk_size)
         return made
+
+    async def _insert_all(self, instances: list[M], conflict: Conflict | None, chunk_size: int | None) -> None:
+        if not instances:
+            return
+        database = self._target()
+        if conflict is None:
+            await persistence.insert_all(self._schema, instances, database, chunk_size)
+        else:
+            await conflicts.insert_all(self._schema, instances, database, conflict, chunk_size)
 
     async def bulk_update(self, instances: Iterable[M], fields: Iterable[str], *, chunk_size: int | None = None) -> int:
         """Update the named fields of many instances, all or none, one statement a chunk; gives how many."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeVar, c
 from typing_extensions import TypedDict, Unpack
 
 from orm import lookups, persistence
+from orm.conflicts import Conflict
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, NotLoaded, ValidationError
 from orm.expressions import Condition, Leaf
@@ -309,20 +310,20 @@ class RelatedQuerySet(QuerySet[M]):
             await self.add(found)
         return found, created
 
-    async def bulk_create(self, instances: Iterable[M], *, chunk_size: int | None = None) -> list[M]:
-        """Insert many rows that are related to the instance, all or none; gives the instances."""
+    async def _insert_all(self, instances: list[M], conflict: Conflict | None, chunk_size: int | None) -> None:
         self._check_saved()
-        made = list(instances)
         if self._relation.through is None:
-            for one in made:
-                if self._relation.inverse is not None and is_instance_of(self._relation.target, one):
+            for one in instances:
+                if self._relation.inverse is not None:
                     setattr(one, self._relation.inverse, self._owner)
             self._forget()
-            return await super().bulk_create(made, chunk_size=chunk_size)
+            await super()._insert_all(instances, conflict, chunk_size)
+            return
+        if conflict is not None and not conflict.unique:
+            raise FieldError("Rows are related by their keys, which ignore_conflicts only knows with unique_fields.")
         async with self._target().transaction():
-            await super().bulk_create(made, chunk_size=chunk_size)
-            await self.add(*made)
-        return made
+            await super()._insert_all(instances, conflict, chunk_size)
+            await self.add(*instances)
 
     def _forget(self) -> None:
         """What was prefetched is no longer what the database has."""

@@ -9,17 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.engine import Dialect
 
 from orm import types
 from orm.database import Database, Outcome
-from orm.exceptions import IntegrityError, NotNullViolation, StaleInstance
+from orm.exceptions import IntegrityError, NotNullViolation, StaleInstance, ValidationError
 from orm.plans import Plan
 from orm.schema import FieldSpec, Schema
 
+T = TypeVar("T")
 Values = Mapping[str, Any]
 """Values of one row by attribute."""
 
@@ -59,7 +60,7 @@ class WritePlan:
         }
 
 
-class _Writer:
+class Writer:
     """Names and placeholders of one engine."""
 
     def __init__(self, dialect: Dialect, schema: Schema) -> None:
@@ -138,7 +139,7 @@ async def insert(database: Database, schema: Schema, values: Values) -> dict[str
 
 
 def _insert_plan(database: Database, schema: Schema, values: Values, ending: str = "") -> WritePlan:
-    writer = _Writer(database.dialect, schema)
+    writer = Writer(database.dialect, schema)
     fields = _fields(schema, values)
     returned = writer.returned(frozenset(values))
     if fields:
@@ -169,7 +170,7 @@ async def read_columns(
     database: Database, schema: Schema, fields: Sequence[FieldSpec], keys: Sequence[Any], *, write: bool = True
 ) -> dict[Any, dict[str, Any]]:
     """Some columns of the rows with these keys, by key; with `write`, seen by the connection that wrote them."""
-    writer = _Writer(database.dialect, schema)
+    writer = Writer(database.dialect, schema)
     key = writer.column(schema.key)
     plan = writer.plan("", (schema.key,), (schema.key, *fields), "select")
     sql = (
@@ -195,7 +196,7 @@ async def insert_or_ignore(
     shape = (database.dialect.name, "insert or ignore", tuple(values), tuple(unique))
     plan = schema.plans.get(shape)
     if plan is None:
-        columns = _Writer(database.dialect, schema).columns(unique)
+        columns = Writer(database.dialect, schema).columns(unique)
         ending = f" ON CONFLICT ({columns}) DO NOTHING"
         plan = schema.plans[shape] = _insert_plan(database, schema, values, ending)
     outcome = await run(database, schema, plan, plan.bind(values))
@@ -209,7 +210,7 @@ async def update_row(database: Database, schema: Schema, key: Any, values: Value
     shape = (database.dialect.name, "update row", tuple(values), version is not None)
     plan = schema.plans.get(shape)
     if plan is None:
-        writer = _Writer(database.dialect, schema)
+        writer = Writer(database.dialect, schema)
         fields = _fields(schema, values)
         sets = ", ".join([f"{writer.column(s)} = {writer.placeholder(i)}" for i, s in enumerate(fields, 1)])
         where, conditions = _row_condition(writer, version is not None, len(fields) + 1)
@@ -226,7 +227,7 @@ async def delete_row(database: Database, schema: Schema, key: Any, version: int 
     shape = (database.dialect.name, "delete row", version is not None)
     plan = schema.plans.get(shape)
     if plan is None:
-        writer = _Writer(database.dialect, schema)
+        writer = Writer(database.dialect, schema)
         where, conditions = _row_condition(writer, version is not None, 1)
         plan = schema.plans[shape] = writer.plan(f"DELETE FROM {writer.table} WHERE {where}", conditions, (), "delete")
     outcome = await run(database, schema, plan, _row_arguments(plan, {}, key, version))
@@ -234,7 +235,7 @@ async def delete_row(database: Database, schema: Schema, key: Any, version: int 
         raise stale(schema, key, version)
 
 
-def _row_condition(writer: _Writer, versioned: bool, start: int) -> tuple[str, list[FieldSpec]]:
+def _row_condition(writer: Writer, versioned: bool, start: int) -> tuple[str, list[FieldSpec]]:
     schema = writer.schema
     fields = [schema.key, schema.version] if versioned and schema.version else [schema.key]
     text = " AND ".join([f"{writer.column(s)} = {writer.placeholder(start + i)}" for i, s in enumerate(fields)])
@@ -278,10 +279,11 @@ async def insert_many(
     return made
 
 
-def chunks(
-    database: Database, rows: Sequence[Any], columns: int, chunk_size: int | None = None
-) -> Iterator[Sequence[Any]]:
+def chunks(database: Database, rows: Sequence[T], columns: int, chunk_size: int | None = None) -> Iterator[Sequence[T]]:
     """The rows in pieces that one statement can take."""
+    if chunk_size is not None and chunk_size < 1:
+        message = f"chunk_size is a number of rows, at least 1, not {chunk_size!r}."
+        raise ValidationError.single("chunk_size", message, chunk_size)
     limit = (database.capabilities.max_parameters or _DEFAULT_PARAMETERS * columns) // columns
     size = min(_CHUNK_ROWS, chunk_size or _CHUNK_ROWS)
     if not database.capabilities.arrays:
@@ -291,31 +293,47 @@ def chunks(
 
 
 async def _insert_chunk(database: Database, schema: Schema, rows: Sequence[Values]) -> list[dict[str, Any]]:
-    writer = _Writer(database.dialect, schema)
-    fields = _fields(schema, rows[0])
-    if not fields:
+    if not rows[0]:
         return [await insert(database, schema, row) for row in rows]
-    returned = writer.returned(frozenset(rows[0]))
+    returned = Writer(database.dialect, schema).returned(frozenset(rows[0]))
+    plan, outcome = await send_rows(database, schema, rows, returned)
+    if returned and database.capabilities.returning:
+        return [plan.generated(row) for row in outcome.rows]
+    return await _generated_by_position(database, schema, plan, rows, outcome)
+
+
+async def send_rows(
+    database: Database, schema: Schema, rows: Sequence[Values], returned: Sequence[FieldSpec], ending: str = ""
+) -> tuple[WritePlan, Outcome]:
+    """Insert rows that have values for the same attributes in one statement.
+
+    Args:
+        database: where to.
+        schema: whose rows they are.
+        rows: at least one, and each with a value at least.
+        returned: the columns to give back, where the engine has RETURNING.
+        ending: what stands between the rows and RETURNING, as ON CONFLICT does.
+    """
+    writer = Writer(database.dialect, schema)
+    fields = _fields(schema, rows[0])
     returning = f" RETURNING {writer.columns(returned)}" if returned and database.capabilities.returning else ""
     plan = writer.plan("", fields, returned, "insert")
     arrays = database.capabilities.arrays and len(rows) * len(fields) > _VALUES_PARAMETERS
     head = f"INSERT INTO {writer.table} ({writer.columns(fields)})"
     if arrays:
         lists = ", ".join([writer.array(spec, number) for number, spec in enumerate(fields, 1)])
-        sql = f"{head} SELECT * FROM unnest({lists}){returning}"
-        arguments = _by_column(plan, rows)
+        sql = f"{head} SELECT * FROM unnest({lists}){ending}{returning}"
+        arguments = by_column(plan, rows)
     else:
         width = len(fields)
         values = ", ".join([writer.placeholders(width, 1 + i * width) for i in range(len(rows))])
-        sql = f"{head} VALUES {values}{returning}"
+        sql = f"{head} VALUES {values}{ending}{returning}"
         arguments = [value for row in rows for value in plan.bind(row)]
-    outcome = await run(database, schema, plan, arguments, sql)
-    if returning:
-        return [plan.generated(row) for row in outcome.rows]
-    return await _generated_by_position(database, schema, plan, rows, outcome)
+    return plan, await run(database, schema, plan, arguments, sql)
 
 
-def _by_column(plan: WritePlan, rows: Sequence[Values]) -> list[list[Any]]:
+def by_column(plan: WritePlan, rows: Sequence[Values]) -> list[list[Any]]:
+    """The driver's arguments for rows: one list a column."""
     return [
         [row[spec.name] for row in rows] if process is None else [process(row[spec.name]) for row in rows]
         for spec, process in zip(plan.fields, plan.processors, strict=True)
@@ -362,7 +380,7 @@ async def update_many(
 
     Raises `StaleInstance` when a row is gone or has another version; the caller opens a transaction around it.
     """
-    writer = _Writer(database.dialect, schema)
+    writer = Writer(database.dialect, schema)
     fields = _fields(schema, rows[0])
     if versions is not None:
         assert schema.version is not None
@@ -381,7 +399,7 @@ async def update_many(
 
 
 def _update_chunk(
-    writer: _Writer, fields: list[FieldSpec], rows: Sequence[Values], versions: Sequence[int] | None
+    writer: Writer, fields: list[FieldSpec], rows: Sequence[Values], versions: Sequence[int] | None
 ) -> tuple[str, list[Any], WritePlan]:
     """UPDATE from a list of rows; the first columns are set, the key and the old version are compared."""
     schema = writer.schema
@@ -398,7 +416,7 @@ def _update_chunk(
             writer.array(spec, i) for i, spec in enumerate([*fields, *[s for s, n in compared if n == "v.old"]], 1)
         ]
         source = f"unnest({', '.join(lists)}) AS v ({', '.join(names)})"
-        arguments: list[Any] = _by_column(plan, rows)
+        arguments: list[Any] = by_column(plan, rows)
         if versions is not None:
             arguments.append(list(versions))
     else:
@@ -415,7 +433,7 @@ def _update_chunk(
     return f"UPDATE {writer.table} SET {assigned} FROM {source} WHERE {where}", arguments, plan
 
 
-def _union(writer: _Writer, names: Sequence[str], count: int) -> str:
+def _union(writer: Writer, names: Sequence[str], count: int) -> str:
     """A list of rows as a derived table."""
     if writer.engine == "sqlite":
         values = ", ".join([writer.placeholders(len(names))] * count)

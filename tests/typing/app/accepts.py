@@ -245,6 +245,27 @@ async def pages() -> None:
     assert_type(page.total, int)
     assert_type(page.has_next, bool)
     assert_type([found.text for found in page], list[str])
+    estimated = await Note.objects.paginate(page=1, per_page=20, count="estimate")
+    assert_type(estimated, orm.Page[Note])
+    assert_type(estimated.pages, int)
+    uncounted = await Note.objects.paginate(per_page=20, count=None)
+    assert_type(uncounted, orm.Page[Note, None])
+    assert_type(uncounted.items, list[Note])
+    assert_type(uncounted.has_next, bool)
+    assert_type(uncounted.total, None)
+    assert_type(uncounted.pages, None)
+    first = await Note.objects.order_by(Note.rank.desc()).cursor_paginate(per_page=20, secret="s")
+    assert_type(first, orm.CursorPage[Note])
+    assert_type(first.items, list[Note])
+    assert_type(first.next_cursor, str | None)
+    assert_type(first.previous_cursor, str | None)
+    assert_type([found.text for found in first], list[str])
+    texts = await Note.objects.values_list(Note.text, flat=True).cursor_paginate(first.next_cursor, secret="s")
+    assert_type(texts, orm.CursorPage[str])
+    async for batch in Note.objects.batches(1000):
+        assert_type(batch, list[Note])
+    async for dictionaries in Note.objects.values("text").batches(2):
+        assert_type(dictionaries, list[dict[str, Any]])
 
 
 async def values() -> None:
@@ -283,6 +304,12 @@ async def writing(user: User) -> None:
     assert_type(await Note.objects.update_or_create(text="z", author=user, defaults={"rank": 4}), tuple[Note, bool])
     made = await Note.objects.bulk_create([Note(text="a", author=user), Note(text="b", author=user)])
     assert_type(made, list[Note])
+    upserted = await Tag.objects.bulk_create(
+        [Tag(name="upserted")], update_conflicts=True, update_fields=["name"], unique_fields=["id"], chunk_size=10
+    )
+    assert_type(upserted, list[Tag])
+    ignored = Tag.objects.bulk_create((tag for tag in [Tag(name="x")]), ignore_conflicts=True, unique_fields=["name"])
+    assert_type(await ignored, list[Tag])
     assert_type(await Note.objects.bulk_update(made, ["text"]), int)
     assert_type(await Note.objects.filter(text="a").update(rank=orm.F("rank") + 1), int)
     assert_type(await Note.objects.filter(text="b").delete(), int)

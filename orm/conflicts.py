@@ -1,0 +1,269 @@
+"""Rows that may be there already: what an INSERT does about them, and what is known of them afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from orm import persistence, writing
+from orm.database import Database
+from orm.engines import engine_name
+from orm.exceptions import FieldError, NotSupportedError, ValidationError
+from orm.schema import FieldSpec, Instance, Schema
+from orm.writing import Values, Writer
+
+_READ_ROWS: Final = 200
+"""How many rows are read back at once: SQLite joins at most 500 SELECTs."""
+
+Made = dict[str, Any] | None
+"""What the row of an instance has; `None` when that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What is done about rows whose unique values are there already.
+
+    Attributes:
+        unique: the fields of the unique constraint that is meant; empty for any constraint.
+        update: the fields that the row gets from the new one; empty to leave it as it is.
+    """
+
+    unique: tuple[FieldSpec, ...]
+    update: tuple[FieldSpec, ...]
+
+
+def chosen(
+    schema: Schema,
+    *,
+    ignore_conflicts: bool,
+    update_conflicts: bool,
+    update_fields: Iterable[str] | None,
+    unique_fields: Iterable[str] | None,
+) -> Conflict | None:
+    """What the options of `bulk_create` ask for. Raises `FieldError` when they contradict each other."""
+    if ignore_conflicts and update_conflicts:
+        raise FieldError("ignore_conflicts leaves a row as it is, update_conflicts changes it. Choose one of them.")
+    if update_conflicts:
+        if update_fields is None or unique_fields is None:
+            raise FieldError(
+                "update_conflicts needs unique_fields, which say what row is meant, and update_fields, which say "
+                f"what it gets. unique_fields are one of: {_choices(schema)}."
+            )
+    elif update_fields is not None:
+        raise FieldError("update_fields say what update_conflicts=True changes. Add it, or leave them out.")
+    if not (ignore_conflicts or update_conflicts):
+        if unique_fields is not None:
+            raise FieldError("unique_fields belong to ignore_conflicts=True or update_conflicts=True. Add one of them.")
+        return None
+    unique = () if unique_fields is None else _unique(schema, unique_fields)
+    return Conflict(unique, () if update_fields is None else _updated(schema, update_fields, unique))
+
+
+def unique_sets(schema: Schema) -> list[tuple[FieldSpec, ...]]:
+    """The fields of every unique constraint, the key's first."""
+    sets: list[tuple[FieldSpec, ...]] = [(spec,) for spec in schema.fields.values() if spec.primary_key or spec.unique]
+    sets.sort(key=lambda fields: not fields[0].primary_key)
+    for constraint in schema.options.constraints:
+        sets.append(tuple([persistence.field_named(schema, name) for name in constraint.fields]))
+    return sets
+
+
+def _choices(schema: Schema) -> str:
+    return "; ".join([", ".join([spec.label for spec in fields]) for fields in unique_sets(schema)])
+
+
+def _named(schema: Schema, option: str, names: Iterable[str]) -> list[FieldSpec]:
+    if isinstance(names, str):
+        raise FieldError(f"{option} takes a list of names, as in [{names!r}], not {names!r}.")
+    found = list(dict.fromkeys([persistence.field_named(schema, name) for name in names]))
+    if not found:
+        raise FieldError(f"{option} is empty. Choose from: {', '.join(schema.names)}.")
+    return found
+
+
+def _unique(schema: Schema, names: Iterable[str]) -> tuple[FieldSpec, ...]:
+    wanted = _named(schema, "unique_fields", names)
+    for fields in unique_sets(schema):
+        if set(fields) == set(wanted):
+            return fields
+    text = ", ".join([spec.label for spec in wanted])
+    raise FieldError(
+        f"{schema.name} has no unique constraint over {text}. unique_fields are one of: {_choices(schema)}."
+    )
+
+
+def _updated(schema: Schema, names: Iterable[str], unique: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
+    wanted = _named(schema, "update_fields", names)
+    fixed = {schema.key, *unique, *([schema.version] if schema.version else [])}
+    for spec in wanted:
+        if spec in fixed:
+            possible = ", ".join([other.label for other in schema.fields.values() if other not in fixed])
+            why = "counts the changes by itself" if spec is schema.version else "says which row is meant"
+            raise FieldError(f"{schema.name}.{spec.label} {why} and is not for update_fields. Choose from: {possible}.")
+    return tuple(wanted)
+
+
+# ---------------------------------------------------------------- inserting
+
+
+async def insert_all(
+    schema: Schema, instances: Sequence[Instance], database: Database, conflict: Conflict, chunk_size: int | None
+) -> None:
+    """Insert new instances, all or none, but for those whose rows are there already.
+
+    Instances whose row is known afterwards become that row; the others stay as they are.
+    """
+    rows: list[dict[str, Any]] = [persistence.row_to_insert(instance) for instance in instances]
+    _check(database, schema, conflict, rows)
+    free = [index for index, row in enumerate(rows) if not _can_conflict(conflict, row)]
+    apart = set(free)
+    groups = [
+        (names, [index for index in indexes if (index in apart) is plain])
+        for names, indexes in persistence.alike(rows).items()
+        for plain in (False, True)
+    ]
+    made: dict[int, Made] = {}
+    async with database.transaction():
+        for names, indexes in groups:
+            for part in writing.chunks(database, indexes, max(1, len(names)), chunk_size):
+                some: list[dict[str, Any]] = [rows[index] for index in part]
+                known: Sequence[Made]
+                if part[0] in apart:
+                    known = await writing.insert_many(database, schema, some)
+                else:
+                    known = await _insert_chunk(database, schema, conflict, some)
+                made.update(zip(part, known, strict=True))
+    for index, instance in enumerate(instances):
+        known_row = made[index]
+        if known_row is not None:
+            _become(instance, rows[index], known_row, database)
+
+
+def _can_conflict(conflict: Conflict, row: Values) -> bool:
+    """Whether another row can have the same unique values: NULL equals nothing, and a generated key is new."""
+    return bool(row) and all(row.get(spec.name) is not None for spec in conflict.unique)
+
+
+def _check(database: Database, schema: Schema, conflict: Conflict, rows: Sequence[Values]) -> None:
+    """Refuse what would be decided by chance."""
+    if not conflict.unique:
+        return
+    for spec in conflict.unique:
+        if not spec.generated and any(spec.name not in row for row in rows):
+            raise ValidationError(f"{schema.name}.{spec.label} is among the unique_fields and needs a value.")
+    if conflict.update:
+        _refuse_twice(schema, conflict, rows)
+    if database.dialect.name == "mysql":
+        _refuse_other_constraints(database, schema, conflict, rows)
+
+
+def _refuse_twice(schema: Schema, conflict: Conflict, rows: Sequence[Values]) -> None:
+    seen: set[tuple[Any, ...]] = set()
+    for row in rows:
+        values = tuple([row.get(spec.name) for spec in conflict.unique])
+        if None in values:
+            continue
+        if values in seen:
+            text = ", ".join([f"{spec.label}={row[spec.name]!r}" for spec in conflict.unique])
+            message = f"Two instances of {schema.name} have {text}. Which is to win? Give one for each row."
+            raise ValidationError.single(conflict.unique[0].label, message, values)
+        seen.add(values)
+
+
+def _refuse_other_constraints(database: Database, schema: Schema, conflict: Conflict, rows: Sequence[Values]) -> None:
+    """MySQL cannot tell one constraint from another, and would change the row that conflicts over the other."""
+    conflicting = [row for row in rows if _can_conflict(conflict, row)]
+    for fields in unique_sets(schema):
+        if fields == conflict.unique:
+            continue
+        if any(all(row.get(spec.name) is not None for spec in fields) for row in conflicting):
+            other = ", ".join([spec.label for spec in fields])
+            raise NotSupportedError(
+                f"{engine_name(database.dialect)} cannot limit a conflict to unique_fields, and rows of {schema.name} "
+                f"may conflict over {other}, too. Leave unique_fields out of ignore_conflicts, give no value for "
+                f"{other}, or use update_or_create()."
+            )
+
+
+async def _insert_chunk(database: Database, schema: Schema, conflict: Conflict, rows: Sequence[Values]) -> list[Made]:
+    writer = Writer(database.dialect, schema)
+    every = tuple(schema.fields.values()) if conflict.update else ()
+    plan, outcome = await writing.send_rows(database, schema, rows, every, _ending(writer, conflict))
+    if not conflict.unique:
+        return [None] * len(rows)  # any of them may have been there, under a key that nobody told
+    if conflict.update and database.capabilities.returning:
+        return [plan.generated(row) for row in outcome.rows]
+    return await _read_back(database, writer, conflict, rows)
+
+
+def _ending(writer: Writer, conflict: Conflict) -> str:
+    """The clause that says what happens to rows that are there."""
+    schema = writer.schema
+    mysql = writer.engine == "mysql"
+    sets: list[str] = []
+    for spec in conflict.update:
+        column = writer.column(spec)
+        # VALUES(…) is the only spelling that all versions of MySQL and MariaDB have.
+        sets.append(f"{column} = VALUES({column})" if mysql else f"{column} = excluded.{column}")
+    if sets and schema.version is not None:
+        column = writer.column(schema.version)
+        sets.append(f"{column} = {writer.table}.{column} + 1")
+    if mysql:
+        key = writer.column(schema.key)  # unlike INSERT IGNORE, this hides no other error
+        return " ON DUPLICATE KEY UPDATE " + (", ".join(sets) or f"{key} = {writer.table}.{key}")
+    target = f" ({writer.columns(conflict.unique)})" if conflict.unique else ""
+    return f" ON CONFLICT{target} DO " + (f"UPDATE SET {', '.join(sets)}" if sets else "NOTHING")
+
+
+# ---------------------------------------------------------------- afterwards
+
+
+async def _read_back(database: Database, writer: Writer, conflict: Conflict, rows: Sequence[Values]) -> list[Made]:
+    """The rows that have these unique values, each at the position of the one that asked for it.
+
+    The database compares: its collation decides whether two texts are equal.
+    """
+    schema = writer.schema
+    plan = writer.plan("", conflict.unique, tuple(schema.fields.values()), "select")
+    found: list[Made] = [None] * len(rows)
+    for start in range(0, len(rows), _READ_ROWS):
+        part = rows[start : start + _READ_ROWS]
+        if database.capabilities.arrays:
+            sql, arguments = _joined(writer, conflict), writing.by_column(plan, part)
+        else:
+            sql = _united(writer, conflict, len(part))
+            arguments = [value for row in part for value in plan.bind(row)]
+        for position, *values in await database.fetch(sql, arguments, write=True, info=plan):
+            found[start + position] = plan.generated(values)
+    return found
+
+
+def _joined(writer: Writer, conflict: Conflict) -> str:
+    fields = conflict.unique
+    names = [f"u{index}" for index in range(len(fields))]
+    lists = ", ".join([writer.array(spec, number) for number, spec in enumerate(fields, 1)])
+    equal = [f"{writer.table}.{writer.column(s)} = v.{name}" for s, name in zip(fields, names, strict=True)]
+    columns = ", ".join([f"{writer.table}.{writer.column(spec)}" for spec in writer.schema.fields.values()])
+    return (
+        f"SELECT v.n - 1, {columns} FROM unnest({lists}) WITH ORDINALITY AS v ({', '.join(names)}, n) "
+        f"JOIN {writer.table} ON {' AND '.join(equal)}"
+    )
+
+
+def _united(writer: Writer, conflict: Conflict, count: int) -> str:
+    equal = " AND ".join([f"{writer.column(spec)} = {writer.placeholder(1)}" for spec in conflict.unique])
+    columns = writer.columns(tuple(writer.schema.fields.values()))
+    # MySQL: what conflicted may be newer than what the transaction sees; a locking read finds it.
+    before, after = ("(", " FOR UPDATE)") if writer.engine == "mysql" else ("", "")
+    one = f"{before}SELECT {{}}, {columns} FROM {writer.table} WHERE {equal}{after}"
+    return " UNION ALL ".join([one.replace("{}", str(number), 1) for number in range(count)])
+
+
+def _become(instance: Instance, values: Mapping[str, Any], made: Mapping[str, Any], database: Database) -> None:
+    """Let an instance be the row; related instances that are no longer its own are forgotten."""
+    row = {**values, **made}
+    for spec in persistence.schema_of(instance).fields.values():
+        if spec.relation is not None and row.get(spec.name) != values.get(spec.name):
+            persistence.forget_relation(instance, spec.relation)
+    persistence.stored(instance, {}, row, database)
