@@ -29,9 +29,13 @@ sockets are still the parent's, and collecting a transport without its loop comp
 class Holder(NamedTuple):
     """Who has a connection for longer than one statement."""
 
-    description: str
+    what: str
+    task: asyncio.Task[Any] | None
     since: float
     """In `loop.time()` seconds."""
+
+    def __str__(self) -> str:
+        return self.what if self.task is None else f"{self.what} of task {self.task.get_name()!r}"
 
 
 class PoolStatus(NamedTuple):
@@ -163,9 +167,9 @@ class Pool:
             del self._used[connection]
             self._idle.append(connection)
 
-    def hold(self, connection: Connection, description: str) -> None:
+    def hold(self, connection: Connection, what: str) -> None:
         """Note who keeps a connection, for the message of a `PoolTimeout`."""
-        self._used[connection] = Holder(description, self.loop.time())
+        self._used[connection] = Holder(what, asyncio.current_task(), self.loop.time())
 
     def _hand_over(self, connection: Connection) -> None:
         """Give a connection that is counted as used to the first who still waits, or lay it aside."""
@@ -194,10 +198,10 @@ class Pool:
         if self.size == 1 and self._used:
             if not holders:
                 return f"{message}; statements keep it busy."
-            return f"{message}; {holders[0].description} has held it for {now - holders[0].since:.1f} s."
+            return f"{message}; {holders[0]} has held it for {now - holders[0].since:.1f} s."
         if holders:
             longest = min(holders, key=lambda holder: holder.since)
-            return f"{message}; {longest.description} has held one for {now - longest.since:.1f} s, the longest."
+            return f"{message}; {longest} has held one for {now - longest.since:.1f} s, the longest."
         return f"{message}. Raise max_size, or look for statements that take long."
 
     # Making connections

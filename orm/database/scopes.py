@@ -102,9 +102,3 @@ class Scope(Executor):
         connection = self.connection
         connection.touched = True
         return connection.raw
-
-
-def holder(kind: str) -> str:
-    """How a `PoolTimeout` names whoever runs now."""
-    task = asyncio.current_task()
-    return f"{kind} of task {task.get_name()!r}" if task is not None else kind

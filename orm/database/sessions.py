@@ -11,7 +11,7 @@ from orm.database.executor import table
 from orm.database.interfaces import Connection, StatementInfo, Table, WriteRefused
 from orm.database.observers import Operation
 from orm.database.pool import Pool
-from orm.database.scopes import ENTERED, Scope, Scopes, holder
+from orm.database.scopes import ENTERED, Scope, Scopes
 from orm.database.streams import pieces_of, read_pieces
 from orm.exceptions import InterfaceError, TransactionError
 
@@ -44,7 +44,7 @@ class Session(Scope):
         pool = self._choose()
         self._connection = await pool.acquire()
         self._pool = pool
-        pool.hold(self._connection, holder("connection()"))
+        pool.hold(self._connection, "the connection block")
         self.parent = current
         self.belongs_to_me()
         self._scopes.enter(self)

@@ -22,7 +22,7 @@ from orm.database.interfaces import Connection, StatementInfo, Table
 from orm.database.observers import Operation, Watch
 from orm.database.pool import CLEANING_SECONDS, Pool
 from orm.database.retries import retry
-from orm.database.scopes import Scope, Scopes, holder
+from orm.database.scopes import Scope, Scopes
 from orm.database.sessions import Session
 from orm.database.streams import OpenStreams, closing_of, next_of, pieces_of, read_pieces
 from orm.database.transaction_options import TransactionOptions
@@ -64,7 +64,8 @@ class Transaction(Scope):
         self._to_undo: str | None = None
         """The savepoint of a nested block that failed: rolled back to before the next statement."""
         self._turn: asyncio.Lock | None = asyncio.Lock() if options.shared else None
-        self._users: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self._users: weakref.WeakSet[asyncio.Task[Any]] | None = weakref.WeakSet() if options.shared else None
+        """The tasks that took part in a shared block."""
         self._streams = OpenStreams()
         self._deadline = Deadline(options.timeout)
 
@@ -122,7 +123,7 @@ class Transaction(Scope):
         pool = self._scopes.pools.choose(not self.options.read_only) if session is None else session.pool
         if session is None:
             connection = pool.acquire_nowait() or await pool.acquire()
-            pool.hold(connection, holder("the transaction"))
+            pool.hold(connection, "the transaction")
         else:
             connection = session.connection_for(write=not self.options.read_only)
         began = time.perf_counter()
@@ -191,7 +192,7 @@ class Transaction(Scope):
         if not self.ended:
             return False
         task = asyncio.current_task()
-        if task is not self._owner and task in self._users:
+        if self._users is not None and task is not self._owner and task in self._users:
             raise TransactionError(
                 "The shared transaction that this task took part in has ended. Await the task inside the block."
             )
@@ -205,7 +206,7 @@ class Transaction(Scope):
         """Let the running task in, or raise `TransactionError`."""
         if self._pool is not None and (self._pool.abandoned or self._pool.loop is not asyncio.get_running_loop()):
             raise TransactionError("The open transaction belongs to another event loop, or to the parent process.")
-        if self.is_shared:
+        if self._users is not None:
             task = asyncio.current_task()
             if task is not None:
                 self._users.add(task)

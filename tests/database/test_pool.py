@@ -89,8 +89,8 @@ async def test_waiting_has_an_end_and_a_reason(source: FakeSource) -> None:
     first, second = await pool.acquire(), await pool.acquire()
     with pytest.raises(PoolTimeout, match=r"within 0.02 s: 2 of 2 connections in use, 1 waiting\. Raise max_size"):
         await pool.acquire()
-    pool.hold(first, "the transaction of task 'long'")
-    with pytest.raises(PoolTimeout, match=r"the transaction of task 'long' has held one for \d+\.\d s, the longest"):
+    pool.hold(first, "the transaction")
+    with pytest.raises(PoolTimeout, match=r"transaction of task .* has held one for \d+\.\d s, the longest"):
         await pool.acquire()
     assert pool.status.waiting == 0
     pool.release(first)
@@ -103,8 +103,8 @@ async def test_a_timeout_names_who_holds_the_only_connection(source: FakeSource)
     connection = await pool.acquire()
     with pytest.raises(PoolTimeout, match=r"1 of 1 writer in use, 1 waiting; statements keep it busy"):
         await pool.acquire()
-    pool.hold(connection, "the transaction of task 'long'")
-    with pytest.raises(PoolTimeout, match=r"the transaction of task 'long' has held it for \d+\.\d s"):
+    pool.hold(connection, "the transaction")
+    with pytest.raises(PoolTimeout, match=r"the transaction of task 'Task-\d+' has held it for \d+\.\d s"):
         await pool.acquire()
     pool.release(connection)
     await pool.close()
