@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -96,7 +96,7 @@ class Executor(ABC):
         chunk_size: int = CHUNK_SIZE,
         write: bool = False,
         info: StatementInfo | None = None,
-    ) -> AsyncIterator[Sequence[RawRow]]:
+    ) -> AsyncGenerator[Sequence[RawRow]]:
         """Run SQL of the driver's dialect and give its rows in pieces of at most `chunk_size`."""
         async with aclosing(self.tables(sql, arguments, chunk_size, write, info)) as pieces:
             async for piece in pieces:
@@ -150,7 +150,7 @@ class Executor(ABC):
 
     async def iterate(
         self, query: Query, values: Values | None = None, *, chunk_size: int = CHUNK_SIZE
-    ) -> AsyncIterator[Row]:
+    ) -> AsyncGenerator[Row]:
         """Run a query and give its rows one by one, reading `chunk_size` at a time.
 
         It keeps a connection until its end. Other statements may be run between the rows.

@@ -91,7 +91,7 @@ class Scope(Executor):
         task = asyncio.current_task()
         if self._owner is task:
             return True
-        if self._owner is None or self._owner.done():
+        if self._owner is not None and self._owner.done():
             self._owner = task
             return True
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from types import TracebackType
@@ -46,7 +47,7 @@ class Session(Scope):
         self._pool = pool
         pool.hold(self._connection, "the connection block")
         self.parent = current
-        self.belongs_to_me()
+        self._owner = asyncio.current_task()
         self._scopes.enter(self)
         return self
 

@@ -210,7 +210,7 @@ class Transaction(Scope):
             task = asyncio.current_task()
             if task is not None:
                 self._users.add(task)
-        elif not self.belongs_to_me():
+        elif self._owner is not None and not self.belongs_to_me():
             raise TransactionError(
                 "This task was started inside an open transaction that belongs to another task. "
                 "Let tasks join with database.transaction(shared=True), or give this one a connection of its own with "
@@ -314,8 +314,8 @@ class Transaction(Scope):
         """Roll a failed nested block back: it did not wait for that itself."""
         connection = self._own_connection()
         savepoint = self._to_undo
-        await bounded("ROLLBACK", connection.command(f"ROLLBACK TO SAVEPOINT {savepoint}"))
-        await bounded("RELEASE", connection.command(f"RELEASE SAVEPOINT {savepoint}"))
+        await command(connection, f"ROLLBACK TO SAVEPOINT {savepoint}", ())
+        await command(connection, f"RELEASE SAVEPOINT {savepoint}", ())
         self._to_undo = None
 
     async def tables(
@@ -395,7 +395,7 @@ class Transaction(Scope):
     async def _release(self, parent: Transaction) -> None:
         began = time.perf_counter()
         try:
-            await bounded("RELEASE", self.command(f"RELEASE SAVEPOINT {self._savepoint}"))
+            await self.command(f"RELEASE SAVEPOINT {self._savepoint}")
         except BaseException:
             parent._to_undo = self._savepoint
             raise

@@ -116,7 +116,8 @@ class Options:
         query_timeout: how long a statement may take, or `None` for as long as it wants.
         pgbouncer: connections go through PgBouncer in transaction mode: nothing is prepared, and statements that
             change the session are refused (PostgreSQL).
-        force_rollback: everything happens in one transaction that is rolled back at disconnecting: for tests.
+        force_rollback: everything happens in one transaction that is rolled back at disconnecting: for tests. Blocks
+            are savepoints then, so their `isolation`, `read_only` and `deferrable` are accepted and not applied.
         reset: which connections are reset before somebody else uses them: `touched` ones, or `always` all.
         ssl: a context, `False` for no TLS, or `None` for what the driver does by itself. Written as `require` it is
             a context that checks nothing, as `verify-full` or `True` one that checks the server's certificate.

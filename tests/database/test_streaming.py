@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 from contextlib import aclosing
-from typing import Any, cast
 
 import pytest
 
@@ -150,7 +149,7 @@ async def test_an_iteration_left_in_a_block_disturbs_nothing(notes_database: Dat
 async def test_an_iteration_does_not_outlive_its_block(notes_database: Database, rows: list[str]) -> None:
     await fill(notes_database, rows)
     for error in (None, KeyError()):
-        iterator = cast("Any", notes_database.iterate(NUMBERS, chunk_size=1))
+        iterator = notes_database.iterate(NUMBERS, chunk_size=1)
         try:
             async with notes_database.transaction():
                 await anext(iterator)
@@ -175,7 +174,7 @@ async def test_an_iteration_of_another_task_keeps_a_shared_block_open(
     reading, go_on = asyncio.Event(), asyncio.Event()
 
     async def read() -> None:
-        async with aclosing(cast("Any", notes_database.iterate(NUMBERS, chunk_size=1))) as iterator:
+        async with aclosing(notes_database.iterate(NUMBERS, chunk_size=1)) as iterator:
             async for _ in iterator:
                 reading.set()
                 await go_on.wait()

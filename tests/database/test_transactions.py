@@ -123,6 +123,14 @@ async def test_a_block_is_entered_once(database: Database) -> None:
         await transaction.fetch("SELECT 1")
 
 
+async def test_a_block_that_was_not_entered_is_not_used_up(database: Database) -> None:
+    transaction = database.transaction()
+    with pytest.raises(TransactionError, match="over, or was not entered"):
+        await transaction.fetch("SELECT 1")
+    async with transaction:
+        assert (await transaction.fetch("SELECT 1"))[0][0] == 1
+
+
 async def test_a_decorated_function_is_a_transaction(notes_database: Database) -> None:
     @notes_database.transaction()
     async def write(text: str, *, fail: bool = False) -> str:
