@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from orm import jsonpath, moments, types
+from orm import jsonpath, locks, moments, types
 from orm.exceptions import FieldError
 from orm.expressions import (
     Assigned,
@@ -404,6 +404,7 @@ def _finished(placed: PlacedQuery, scope: Scope, statement: sa.Select[Any]) -> s
     query = placed.query
     where = [condition(node, scope) for node in query.where]
     order = [term for node in query.order or () for term in _order(node, scope)]
+    lock = locks.clause(query, scope.table, scope.compilation.dialect)
     statement = statement.select_from(scope.source).where(*where).order_by(*order)
     if query.selection.distinct:
         statement = statement.distinct()
@@ -412,10 +413,8 @@ def _finished(placed: PlacedQuery, scope: Scope, statement: sa.Select[Any]) -> s
         if position is not None:
             parameter = scope.compilation.parameter(position, sa.BigInteger())
             statement = getattr(statement, name)(parameter)
-    if query.selection.lock and scope.compilation.engine != "sqlite":
-        # Only PostgreSQL has OF everywhere, and needs it: the missing side of an outer join cannot be locked.
-        of = query.schema.table if scope.compilation.engine == "postgresql" else None
-        statement = statement.with_for_update(of=of)
+    if lock is not None:
+        statement = statement.with_for_update(**lock)
     return statement
 
 

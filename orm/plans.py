@@ -12,7 +12,7 @@ from typing import Any, cast
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from orm import compiler, types
+from orm import compiler, locks, types
 from orm.compiler import Compilation, Parameter
 from orm.database import Database
 from orm.loader import LoadedEntity, Loader, Processor, instance_loader, row_loader
@@ -47,6 +47,8 @@ class Plan:
 
 def select_plan(query: Query, database: Database, *, bound: bool = False) -> tuple[Plan, list[Any]]:
     """The plan that reads a query's rows, and the values to bind."""
+    if query.selection.lock is not None:
+        locks.check(query, database)
     values: list[Any] = []
     engine = database.dialect.name
     shape = (engine, "select", bound, query.shape(values, engine))
@@ -124,7 +126,7 @@ def _compile_select(query: Query, dialect: Dialect, bound: bool) -> Plan:
     else:
         link = selection.link is not None
         load = instance_loader(_entities(compilation, processors[link:]), link=link, bound=bound)
-    return finish(query, statement, compilation, "select", load=load, writes=selection.lock)
+    return finish(query, statement, compilation, "select", load=load, writes=selection.lock is not None)
 
 
 def _entities(compilation: Compilation, processors: Sequence[Processor | None]) -> list[LoadedEntity]:

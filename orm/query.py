@@ -59,6 +59,27 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Lock:
+    """How the rows that are read are locked until the end of the transaction.
+
+    Attributes:
+        nowait: raise at once when somebody else has locked one of them.
+        skip_locked: leave out those that somebody else has locked.
+        of: the paths of the tables that are locked; empty for the root.
+        no_key: others may still refer to the rows.
+        share: others may lock them in the same way, and nobody may change them.
+        anywhere: it may be sent outside of a transaction, where it only finds the newest rows.
+    """
+
+    nowait: bool = False
+    skip_locked: bool = False
+    of: tuple[Path, ...] = ()
+    no_key: bool = False
+    share: bool = False
+    anywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """What a query reads, as far as it has no values.
 
@@ -70,7 +91,7 @@ class Selection:
         deferred: the words of the columns that are not to be read.
         link: the relation from the target back to the rows of a through model, for many-to-many prefetches; the
             first column is then the key that these rows refer to.
-        lock: rows are locked for update.
+        lock: how rows are locked, or `None`.
         distinct: equal rows are given once.
     """
 
@@ -80,7 +101,7 @@ class Selection:
     only: frozenset[str] = frozenset()
     deferred: frozenset[str] = frozenset()
     link: Relation | None = None
-    lock: bool = False
+    lock: Lock | None = None
     distinct: bool = False
     hash: int = field(init=False, compare=False, repr=False, default=0)
 

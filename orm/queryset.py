@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
 import sqlalchemy as sa
 
-from orm import conflicts, lookups, persistence, plans, writing
+from orm import conflicts, locks, lookups, persistence, plans, writing
 from orm.columns import Column
 from orm.conflicts import Conflict
-from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, UniqueViolation
 from orm.expressions import Expression, F, Reference, expression
 from orm.prefetch import Prefetch, check
 from orm.query import EVERYTHING, Node, Path, Query
 from orm.rows import Rows, is_instance_of, relation_words
 from orm.schema import FieldSpec, Instance, Schema
-from orm.types import result_processor
+from orm.statements import StatementSet
 from orm.validation import validator
 
 M = TypeVar("M", bound=Instance)
@@ -123,6 +122,47 @@ class QuerySet(Rows[M]):
             raise FieldError(f"{self._schema.name} has no text columns to search.")
         found = [lookups.condition(self._schema, f"{spec.name}__icontains", term) for spec in texts]
         return self.filter(lookups.simplify("or", found))
+
+    # ------------------------------------------------------------ locks
+
+    def select_for_update(
+        self,
+        *,
+        nowait: bool = False,
+        skip_locked: bool = False,
+        of: Iterable[type[Instance] | str] = (),
+        no_key: bool = False,
+        share: bool = False,
+    ) -> Self:
+        """Lock the rows while they are read, until the end of the transaction.
+
+        Args:
+            nowait: raise `LockTimeout` at once when somebody else has locked one of them.
+            skip_locked: leave out those that somebody else has locked.
+            of: the relations whose rows are locked, `"self"` for these rows themselves, which are the default.
+            no_key: let others refer to the rows meanwhile (PostgreSQL).
+            share: others may read them under the same lock, and nobody may change them.
+
+        Raises:
+            TransactionError: once it is awaited, when there is no transaction.
+            NotSupportedError: once it is awaited, when the engine does not have an option.
+        """
+        if isinstance(of, str):
+            raise FieldError(f"of takes a list of relations, as in [{of!r}], not {of!r}.")
+        schema = self._schema
+        paths = [() if item == "self" else _to_one_path(schema, relation_words(schema, item)) for item in of]
+        lock = locks.chosen(nowait=nowait, skip_locked=skip_locked, of=paths, no_key=no_key, share=share)
+        return self._selecting(lock=lock)
+
+    def claim(self, number: int) -> Self:
+        """At most so many rows, locked, that nobody else has claimed: what a worker takes from a queue.
+
+        In the order asked for, else the model's, else that of the key. They are its own until its transaction ends.
+        """
+        if self.query.sliced:
+            self._refuse_slice("claim from")
+        order = self._order() or (lookups.ordering(self._schema, self._schema.key.name),)
+        return self._with(self.query.replace(order=order)).limit(number).select_for_update(skip_locked=True)
 
     # ------------------------------------------------------------ reading
 
@@ -250,6 +290,8 @@ class QuerySet(Rows[M]):
 
     def _refuse_everything(self, what: str) -> None:
         query = self.query
+        if query.selection.lock is not None:
+            raise FieldError(f"{what}() locks the rows by itself. Leave select_for_update() out.")
         if not (self._every or query.where or query.sliced or query.empty):
             name, values = self._schema.name, "…" if what == "update" else ""
             raise InterfaceError(
@@ -287,10 +329,10 @@ class QuerySet(Rows[M]):
 
     async def _locked(self, words: Mapping[str, Any]) -> M:
         """The row, read past an older snapshot of the transaction."""
-        return await self._selecting(lock=True).get(**words)
+        return await self._selecting(lock=locks.NEWEST).get(**words)
 
     async def _locked_or_none(self, words: Mapping[str, Any]) -> M | None:
-        return await self._selecting(lock=True).get_or_none(**words)
+        return await self._selecting(lock=locks.NEWEST).get_or_none(**words)
 
     async def update_or_create(
         self,
@@ -406,73 +448,6 @@ def _unique_fields(schema: Schema, words: Mapping[str, Any]) -> list[FieldSpec]:
         if all(field in given for field in fields):
             return [field for field in fields if field is not None]
     return []
-
-
-class StatementSet(Generic[M]):
-    """Instances of the rows of a statement of one's own: await it, or stream it with `async for`."""
-
-    __slots__ = ("_database", "_schema", "_statement", "_values")
-
-    def __init__(
-        self, schema: Schema, statement: Any, values: Mapping[str, Any] | None, database: Database | None
-    ) -> None:
-        if not isinstance(statement, (str, sa.ClauseElement)):
-            raise FieldError(f"from_statement takes a SELECT of SQLAlchemy Core or a text, not {statement!r}.")
-        self._schema = schema
-        self._statement = statement
-        self._values = values
-        self._database = database
-
-    def __repr__(self) -> str:
-        return f"<StatementSet of {self._schema.name}: {self._statement}>"
-
-    def using(self, database: Database) -> StatementSet[M]:
-        """From another database than the registry's."""
-        return StatementSet(self._schema, self._statement, self._values, database)
-
-    def _target(self) -> Database:
-        return self._database if self._database is not None else self._schema.database
-
-    async def _fetch(self) -> list[M]:
-        rows = await self._target().fetch_all(self._statement, self._values)
-        if not rows:
-            return []
-        make = self._maker(list(rows[0].keys()))
-        return [make(row) for row in rows]
-
-    def __await__(self) -> Generator[Any, None, list[M]]:
-        return self._fetch().__await__()
-
-    async def __aiter__(self) -> AsyncIterator[M]:
-        make: Callable[[Any], M] | None = None
-        async for row in self._target().iterate(self._statement, self._values):
-            make = make or self._maker(list(row.keys()))
-            yield make(row)
-
-    def _maker(self, names: Sequence[str]) -> Callable[[Any], M]:
-        """A function that makes an instance of a row with these columns."""
-        schema = self._schema
-        by_column = {spec.column: spec for spec in schema.fields.values()}
-        if schema.key.column not in names:
-            raise FieldError(
-                f"The statement has no column {schema.key.column!r}, the key of {schema.name}. It has: "
-                f"{', '.join(names)}."
-            )
-        raw = isinstance(self._statement, (str, sa.TextClause))
-        dialect = self._target().dialect
-        converters = [
-            result_processor(schema.value_spec(by_column[name]).type, dialect) if raw and name in by_column else None
-            for name in names
-        ]
-        attributes = [by_column[name].name if name in by_column else name for name in names]
-
-        def make(row: Any) -> M:
-            values = [v if c is None else c(v) for v, c in zip(row, converters, strict=True)]
-            return cast(
-                "M", persistence.from_values(schema, dict(zip(attributes, values, strict=True)), self._database)
-            )
-
-        return make
 
 
 class Objects:

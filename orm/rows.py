@@ -305,6 +305,8 @@ class Rows(QueryHolder, Generic[T]):
 
     async def _scalar(self, operation: str, query: Query) -> Any:
         database = self._target()
+        if query.selection.lock is not None:  # no rows are read
+            query = query.replace(selection=replace(query.selection, lock=None))
         plan, values = plans.scalar_plan(operation, query, database)
         rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
         return rows[0][0] if rows else None

@@ -298,3 +298,166 @@ async def test_a_chunk_has_at_least_one_row(music: orm.Database) -> None:
             await Tag.objects.bulk_create([Tag(word="a")], chunk_size=size)
         with pytest.raises(orm.ValidationError, match="at least 1"):
             await Tag.objects.bulk_create([Tag(word="a")], chunk_size=size, ignore_conflicts=True)
+
+
+# ---------------------------------------------------------------- locks
+
+
+@pytest_asyncio.fixture
+async def other(music: orm.Database, url: str) -> AsyncIterator[orm.Database]:
+    """Somebody else on the same database, who does not wait long."""
+    async with orm.Database(url, max_size=2, timeout=2) as database:
+        yield database
+
+
+def _has_row_locks(database: orm.Database) -> bool:
+    return database.capabilities.row_locks
+
+
+async def test_a_lock_needs_a_transaction(music: orm.Database) -> None:
+    tag = await Tag.objects.create(word="a")
+    for query in (Tag.objects.select_for_update(), Tag.objects.claim(1)):
+        with pytest.raises(orm.TransactionError, match=r"database\.transaction"):
+            await query
+        with pytest.raises(orm.TransactionError):
+            await anext(query.iterate())
+    with pytest.raises(orm.TransactionError):
+        await Tag.objects.select_for_update().values_list("word", flat=True)
+    with pytest.raises(orm.TransactionError):
+        await Tag.objects.select_for_update().get(id=tag.id)
+    assert await Tag.objects.select_for_update().count() == 1
+    assert await Tag.objects.select_for_update().exists()
+    assert await Tag.objects.select_for_update()[:5].count() == 1
+    async with music.transaction():
+        assert await Tag.objects.select_for_update().get(id=tag.id) == tag
+        assert await Tag.objects.select_for_update().values_list("word", flat=True) == ["a"]
+        assert [found async for found in Tag.objects.select_for_update()] == [tag]
+
+
+async def test_locked_rows_are_refused_or_left_out(music: orm.Database, other: orm.Database) -> None:
+    if not _has_row_locks(music):
+        pytest.skip("SQLite locks the whole database")
+    first, second = await Tag.objects.bulk_create([Tag(word="a"), Tag(word="b")])
+    theirs = Tag.objects.using(other)
+    async with music.transaction():
+        await Tag.objects.select_for_update().get(id=first.id)
+        async with other.transaction():
+            assert await theirs.select_for_update(skip_locked=True) == [second]
+            assert await theirs.filter(id=first.id) == [first]
+        with pytest.raises(orm.LockTimeout):
+            async with other.transaction():
+                await theirs.select_for_update(nowait=True).get(id=first.id)
+    async with other.transaction():
+        assert await theirs.select_for_update(nowait=True).get(id=first.id) == first
+
+
+async def test_shared_locks_keep_others_from_changing_rows(music: orm.Database, other: orm.Database) -> None:
+    if not _has_row_locks(music):
+        pytest.skip("SQLite locks the whole database")
+    tag = await Tag.objects.create(word="a")
+    theirs = Tag.objects.using(other)
+    async with music.transaction():
+        await Tag.objects.select_for_update(share=True).get(id=tag.id)
+        async with other.transaction():
+            assert await theirs.select_for_update(share=True, nowait=True).get(id=tag.id) == tag
+            assert await theirs.select_for_update(share=True, skip_locked=True) == [tag]
+        async with other.transaction():
+            assert await theirs.select_for_update(skip_locked=True) == []
+
+
+async def _create_soon(database: orm.Database, **values: object) -> None:
+    async with database.transaction():
+        await database.execute("SET LOCAL lock_timeout = 200")
+        await Article.objects.using(database).create(**values)
+
+
+async def test_a_lock_without_the_key_lets_others_refer(postgresql_url: str) -> None:
+    async with orm.Database(postgresql_url) as database, orm.Database(postgresql_url) as other:
+        warehouse.database = database
+        await warehouse.create_all()
+        try:
+            maker = await Maker.objects.create(name="x")
+            async with database.transaction():
+                await Maker.objects.select_for_update(no_key=True).get(id=maker.id)
+                await _create_soon(other, number="a", maker=maker)
+            async with database.transaction():
+                await Maker.objects.select_for_update().get(id=maker.id)
+                with pytest.raises(orm.LockTimeout):
+                    await _create_soon(other, number="b", maker=maker)
+        finally:
+            await warehouse.drop_all()
+            warehouse.database = None
+
+
+async def test_which_tables_are_locked(music: orm.Database, other: orm.Database) -> None:
+    artist = await Artist.objects.create(name="x")
+    album = await Album.objects.create(title="a", artist=artist)
+    albums, artists = Album.objects.using(other), Artist.objects.using(other)
+    query = Album.objects.select_related("artist", "producer")
+    if music.dialect.name == "mysql":
+        async with music.transaction():
+            with pytest.raises(orm.NotSupportedError, match="has no of="):
+                await query.select_for_update(of=["artist"])
+        return
+    async with music.transaction():
+        assert await query.select_for_update() == [album]
+        if _has_row_locks(music):
+            async with other.transaction():
+                assert await albums.select_for_update(skip_locked=True) == []
+                assert await artists.select_for_update(skip_locked=True) == [artist]
+    async with music.transaction():
+        assert await query.select_for_update(of=[Album.artist]) == [album]
+        if _has_row_locks(music):
+            async with other.transaction():
+                assert await albums.select_for_update(skip_locked=True) == [album]
+                assert await artists.select_for_update(skip_locked=True) == []
+    async with music.transaction():
+        assert await Album.objects.select_for_update(of=["self", "artist"]) == [album]
+        if _has_row_locks(music):
+            async with other.transaction():
+                assert await albums.select_for_update(skip_locked=True) == []
+                assert await artists.select_for_update(skip_locked=True) == []
+
+
+async def test_locks_that_do_not_fit_are_refused(music: orm.Database) -> None:
+    album = Album.objects.all()
+    for make, message in (
+        (lambda: album.select_for_update(nowait=True, skip_locked=True), "Choose one"),
+        (lambda: album.select_for_update(no_key=True, share=True), "Choose one"),
+        (lambda: album.select_for_update(of=["producer"]), "may be missing"),
+        (lambda: Artist.objects.select_for_update(of=["profile"]), "may be missing"),
+        (lambda: album.select_for_update(of=["tracks"]), "many rows"),
+        (lambda: album.select_for_update(of=["artists"]), "Choose from: artist"),
+        (lambda: album.select_for_update(of="artist"), r"\['artist'\]"),
+        (lambda: album[:3].claim(2), "slice"),
+    ):
+        with pytest.raises(orm.FieldError, match=message):
+            make()
+    async with music.transaction():
+        with pytest.raises(orm.FieldError, match="distinct"):
+            await album.distinct().select_for_update()
+        with pytest.raises(orm.FieldError, match="select_for_update"):
+            await album.select_for_update().update(title="x")
+        with pytest.raises(orm.FieldError, match="select_for_update"):
+            await album.claim(3).delete()
+        if music.dialect.name == "mysql":
+            with pytest.raises(orm.NotSupportedError, match="no_key"):
+                await album.select_for_update(no_key=True)
+
+
+async def test_workers_claim_different_rows(music: orm.Database, other: orm.Database) -> None:
+    tags = await Tag.objects.bulk_create([Tag(word=word) for word in "abcd"])
+    theirs = Tag.objects.using(other)
+    async with music.transaction():
+        mine = await Tag.objects.claim(2)
+        assert mine == tags[:2]
+        if _has_row_locks(music):
+            async with other.transaction():
+                assert await theirs.claim(2) == tags[2:]
+                assert await theirs.claim(0) == []
+        await Tag.objects.filter(id__in=[tag.id for tag in mine]).delete()
+    async with other.transaction():
+        assert await theirs.order_by("-word").claim(1) == tags[3:]
+        assert await theirs.claim(3) == tags[2:]
+    with pytest.raises(orm.ValidationError, match="number of rows"):
+        Tag.objects.claim(-1)

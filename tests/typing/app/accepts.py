@@ -313,6 +313,10 @@ async def writing(user: User) -> None:
     assert_type(await Note.objects.bulk_update(made, ["text"]), int)
     assert_type(await Note.objects.filter(text="a").update(rank=orm.F("rank") + 1), int)
     assert_type(await Note.objects.filter(text="b").delete(), int)
+    locked = Note.objects.select_for_update(skip_locked=True, of=["self"], share=False).urgent()
+    assert_type(locked, NoteQuerySet)
+    assert_type(Note.objects.select_for_update(of=[Note.author], nowait=True), NoteQuerySet)
+    assert_type(Note.objects.urgent().claim(10), NoteQuerySet)
     await note.delete()
 
 
