@@ -8,10 +8,11 @@ LOCK := requirements/development.txt
 READY := $(VENV)/.ready
 
 PYTEST_OPTIONS ?= -n 2
+ORM_FUZZ_EXAMPLES ?= 20000
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo test lint types format clean
+.PHONY: help demo test fuzz lint types format clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -22,6 +23,9 @@ demo: $(READY) ## Load the Chinook data into SQLite and query it (or another dat
 
 test: lint types ## Lint, types and all tests
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+fuzz: $(READY) ## Compare many random queries with what they mean (so many: ORM_FUZZ_EXAMPLES=20000)
+	ORM_FUZZ_EXAMPLES=$(ORM_FUZZ_EXAMPLES) $(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/test_properties.py
 
 lint: $(READY) ## Check style and format
 	$(BIN)/ruff check .
