@@ -224,7 +224,7 @@ def _term(schema: Schema, node: Ordering, engine: str) -> Term:
     if codec is None:
         _refuse(schema, reference, f"values of {reference.kind} have no order that is the same everywhere")
     nullable = reference.spec.null or any(hop.null for hop in reference.path)
-    nulls = (cast("Nulls", node.nulls) or _own_place(engine, node.descending)) if nullable else None
+    nulls = (cast("Any", node.nulls) or _own_place(engine, node.descending)) if nullable else None
     return Term(reference, node.descending, nulls, codec)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, cast
 
 from typing_extensions import TypeVar
@@ -86,7 +86,8 @@ async def estimated(query: Query, database: Database) -> int | None:
         return 0
     if engine == "sqlite":
         return None
-    plan, values = plans.select_plan(query.replace(order=()), database)
+    unlocked = replace(query.selection, lock=None)
+    plan, values = plans.select_plan(query.replace(order=(), selection=unlocked), database)
     if engine == "postgresql":
         rows = await database.fetch(f"EXPLAIN (FORMAT JSON) {plan.sql}", plan.bind(values), info=plan)
         return _postgresql_rows(rows[0][0])

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import orm
-from orm import cursors, plans
+from orm import cursors, pagination, plans
 from tests.music import Album, Artist, Color, Employee, Everything, Level, Profile, Tag, Track
 from tests.recorder import Recorder
 
@@ -364,7 +364,7 @@ async def test_only_reads_what_was_named_and_what_the_cursor_needs(filled: orm.D
 async def test_pages_that_cannot_be_are_refused(music: orm.Database) -> None:
     for arguments in ({"per_page": 0}, {"per_page": "2"}, {"after": "x", "before": "y"}, {"secret": ""}, {"secret": 3}):
         with pytest.raises(orm.ValidationError):
-            await Tag.objects.cursor_paginate(**arguments)  # type: ignore[arg-type]
+            await Tag.objects.cursor_paginate(**arguments)
 
 
 # ---------------------------------------------------------------- plans and NULLs in the SQL
@@ -469,7 +469,7 @@ def test_any_other_text_is_refused(text: str) -> None:
     terms = cursors.keyset(Tag.objects.order_by("word").query, "sqlite")
     for secret in (None, SECRET):
         with pytest.raises(orm.InvalidCursor):
-            cursors.read(Tag.__schema__, terms, text, secret)  # type: ignore[attr-defined]
+            cursors.read(Tag.__schema__, terms, text, secret)
 
 
 @pytest.mark.parametrize(
@@ -490,7 +490,7 @@ def test_any_other_text_is_refused(text: str) -> None:
     ],
 )
 def test_values_of_another_type_are_refused(name: str, hostile: list[Any]) -> None:
-    schema = Everything.__schema__  # type: ignore[attr-defined]
+    schema = Everything.__schema__
     terms = cursors.keyset(Everything.objects.order_by(name).query, "sqlite")
     mark = cursors.fingerprint(schema, terms)
     for value in hostile:
@@ -528,7 +528,7 @@ async def test_a_page_without_a_count_takes_one_statement(music: orm.Database, r
 async def test_a_full_last_page_by_number_has_no_next_one(music: orm.Database) -> None:
     await Tag.objects.bulk_create([Tag(word=word) for word in "abcd"])
     for count in ("exact", "estimate", None):
-        page = await Tag.objects.order_by("word").paginate(2, per_page=2, count=count)  # type: ignore[call-overload]
+        page = await Tag.objects.order_by("word").paginate(2, per_page=2, count=count)
         assert (len(page), page.has_next, page.total) == (2, False, None if count is None else 4)
 
 
@@ -571,6 +571,15 @@ async def test_what_is_read_corrects_the_estimate(music: orm.Database) -> None:
     beyond = await Tag.objects.order_by("word").paginate(9, per_page=1, count="estimate")
     assert beyond.items == []
     assert beyond.total <= 8
+
+
+async def test_locked_rows_have_pages(music: orm.Database) -> None:
+    await Tag.objects.bulk_create([Tag(word=word) for word in "abc"])
+    async with music.transaction():
+        locked = Tag.objects.order_by("word").select_for_update()
+        assert [tag.word for tag in items(await forwards(locked, 2))] == ["a", "b", "c"]
+        assert (await locked.paginate(2, per_page=2, count="estimate")).total == 3
+    assert (await pagination.estimated(locked.query, music) is None) is (music.dialect.name == "sqlite")
 
 
 async def test_other_counts_are_refused(music: orm.Database) -> None:
