@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
@@ -17,6 +18,7 @@ from orm.compiler import Compilation, Parameter
 from orm.database import Database
 from orm.loader import LoadedEntity, Loader, Processor, instance_loader, row_loader
 from orm.query import Counter, Node, Query
+from orm.returning import Returned
 from orm.schema import FieldSpec
 
 Binder = Callable[[Sequence[Any]], Sequence[Any]]
@@ -73,14 +75,15 @@ def scalar_plan(operation: str, query: Query, database: Database) -> tuple[Plan,
 
 
 def update_plan(
-    query: Query, assignments: Sequence[tuple[FieldSpec, Node]], database: Database
+    query: Query, assignments: Sequence[tuple[FieldSpec, Node]], database: Database, returned: Returned | None = None
 ) -> tuple[Plan, list[Any]]:
-    """The plan that updates a query's rows."""
+    """The plan that updates a query's rows, and gives them back if it is asked to."""
     values: list[Any] = []
     engine = database.dialect.name
     shape = (
         engine,
         "update",
+        returned,
         query.shape(values, engine),
         tuple([(spec, node.shape(values, engine)) for spec, node in assignments]),
     )
@@ -91,21 +94,41 @@ def update_plan(
         placed = query.place(counter)
         targets = [(spec, node.place(counter)) for spec, node in assignments]
         statement = compiler.update(placed, targets, compilation)
-        plan = query.schema.plans[shape] = finish(query, statement, compilation, "update", writes=True)
+        plan = query.schema.plans[shape] = _finish_write(query, statement, compilation, "update", returned)
     return plan, values
 
 
-def delete_plan(query: Query, database: Database) -> tuple[Plan, list[Any]]:
-    """The plan that deletes a query's rows."""
+def delete_plan(query: Query, database: Database, returned: Returned | None = None) -> tuple[Plan, list[Any]]:
+    """The plan that deletes a query's rows, and gives them back if it is asked to."""
     values: list[Any] = []
     engine = database.dialect.name
-    shape: Hashable = (engine, "delete", query.shape(values, engine))
+    shape: Hashable = (engine, "delete", returned, query.shape(values, engine))
     plan = query.schema.plans.get(shape)
     if plan is None:
         compilation = Compilation(database.dialect)
         statement = compiler.delete(compiler.place(query, engine), compilation)
-        plan = query.schema.plans[shape] = finish(query, statement, compilation, "delete", writes=True)
+        plan = query.schema.plans[shape] = _finish_write(query, statement, compilation, "delete", returned)
     return plan, values
+
+
+def _finish_write(
+    query: Query,
+    statement: sa.Update | sa.Delete,
+    compilation: Compilation,
+    operation: str,
+    returned: Returned | None,
+) -> Plan:
+    if returned is None:
+        return finish(query, statement, compilation, operation, writes=True)
+    schema = query.schema
+    columns = [schema.table.c[spec.name] for spec in returned.fields]
+    processors = tuple([types.result_processor(column.type, compilation.dialect) for column in columns])
+    if returned.form == "instance":
+        entity = LoadedEntity((), schema, returned.fields, processors)
+        load = instance_loader([entity], bound=returned.bound)
+    else:
+        load = row_loader(returned.form, returned.names, processors, schema.name)
+    return finish(query, statement.returning(*columns), compilation, operation, load=load, writes=True)
 
 
 def sql_of(query: Query, dialect: Dialect) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
 import sqlalchemy as sa
 
-from orm import conflicts, locks, lookups, persistence, plans, writing
+from orm import conflicts, locks, lookups, persistence, plans, returning, writing
 from orm.columns import Column
 from orm.conflicts import Conflict
+from orm.database import Database, Outcome
 from orm.exceptions import FieldError, InterfaceError, UniqueViolation
 from orm.expressions import Expression, F, Reference, expression
+from orm.plans import Plan
 from orm.prefetch import Prefetch, check
 from orm.query import EVERYTHING, Node, Path, Query
+from orm.returning import Returned, Returning
 from orm.rows import Rows, is_instance_of, relation_words
 from orm.schema import FieldSpec, Instance, Schema
 from orm.statements import StatementSet
@@ -264,6 +267,38 @@ class QuerySet(Rows[M]):
 
     async def update(self, **values: Any) -> int:
         """Update every row; gives how many matched. Without a filter it needs `.all()` before it."""
+        outcome, _ = await self._update(values, None)
+        return outcome.rowcount
+
+    async def delete(self) -> int:
+        """Delete every row; gives how many matched. Without a filter it needs `.all()` before it."""
+        outcome, _ = await self._delete(None)
+        return outcome.rowcount
+
+    @overload
+    def returning(self) -> Returning[M]: ...
+    @overload
+    def returning(self, name: str | Expression, /, *names: str | Expression) -> Returning[dict[str, Any]]: ...
+    def returning(self, *names: Any) -> Returning[Any]:
+        """An `update` or `delete` of these rows that gives instances of them, or dictionaries of these columns."""
+        if self.prefetches:
+            raise FieldError("returning() reads no related rows. Leave prefetch_related() out.")
+        wanted = returning.chosen(self.query, names, bound=self._database is not None)
+
+        async def update(values: Mapping[str, Any]) -> list[Any]:
+            _, rows = await self._update(values, wanted)
+            return rows
+
+        async def delete() -> list[Any]:
+            _, rows = await self._delete(wanted)
+            if wanted.form == "instance":
+                for instance in rows:
+                    persistence.state_of(instance).new = True
+            return rows
+
+        return Returning(update, delete)
+
+    async def _update(self, values: Mapping[str, Any], returned: Returned | None) -> tuple[Outcome, list[Any]]:
         self._refuse_everything("update")
         if not values:
             raise FieldError(f"update() needs values. Choose from: {', '.join(self._schema.names)}.")
@@ -271,22 +306,26 @@ class QuerySet(Rows[M]):
         version = self._schema.version
         if version is not None and version.name not in checked:
             checked[version.name] = F(version.name) + 1  # who holds an older instance must notice
-        query = self._ready() if self.query.sliced else self.query.replace(order=())
-        if query.empty or query.limit == 0:
-            return 0
-        database = self._target()
-        plan, arguments = plans.update_plan(query, persistence.assignments(self._schema, checked), database)
-        return (await writing.run(database, self._schema, plan, plan.bind(arguments))).rowcount
+        assigned = persistence.assignments(self._schema, checked)
+        return await self._write("update", returned, lambda q, d: plans.update_plan(q, assigned, d, returned))
 
-    async def delete(self) -> int:
-        """Delete every row; gives how many matched. Without a filter it needs `.all()` before it."""
+    async def _delete(self, returned: Returned | None) -> tuple[Outcome, list[Any]]:
         self._refuse_everything("delete")
+        return await self._write("delete", returned, lambda q, d: plans.delete_plan(q, d, returned))
+
+    async def _write(
+        self, operation: str, returned: Returned | None, plan_of: Callable[[Query, Database], tuple[Plan, list[Any]]]
+    ) -> tuple[Outcome, list[Any]]:
+        """Send an UPDATE or DELETE; gives what it did, and what came back of the rows."""
         query = self._ready() if self.query.sliced else self.query.replace(order=())
+        if returned is not None:
+            returning.check(operation, self._target())
         if query.empty or query.limit == 0:
-            return 0
+            return Outcome((), 0), []
         database = self._target()
-        plan, arguments = plans.delete_plan(query, database)
-        return (await writing.run(database, self._schema, plan, plan.bind(arguments))).rowcount
+        plan, arguments = plan_of(query, database)
+        outcome = await writing.run(database, self._schema, plan, plan.bind(arguments))
+        return outcome, [] if plan.load is None else plan.load(outcome.rows, self._database)
 
     def _refuse_everything(self, what: str) -> None:
         query = self.query

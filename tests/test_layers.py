@@ -37,6 +37,7 @@ LAYERS = {
     "orm.locks": 4,
     "orm.loader": 4,
     "orm.plans": 5,
+    "orm.returning": 5,
     "orm.writing": 5,
     "orm.conflicts": 5,
     "orm.persistence": 5,

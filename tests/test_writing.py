@@ -8,7 +8,18 @@ import pytest
 import pytest_asyncio
 
 import orm
-from tests.music import Album, Artist, Country, Everything, Playlist, PlaylistTrack, Tag, Track
+from tests.music import (
+    Album,
+    Artist,
+    Country,
+    Document,
+    Everything,
+    Playlist,
+    PlaylistTrack,
+    Tag,
+    Track,
+    models,
+)
 from tests.recorder import Recorder
 from tests.test_fields import VALUES
 
@@ -461,3 +472,93 @@ async def test_workers_claim_different_rows(music: orm.Database, other: orm.Data
         assert await theirs.claim(3) == tags[2:]
     with pytest.raises(orm.ValidationError, match="number of rows"):
         Tag.objects.claim(-1)
+
+
+# ---------------------------------------------------------------- rows given back
+
+
+async def test_updated_rows_are_given_back(music: orm.Database) -> None:
+    artist = await Artist.objects.create(name="x")
+    old = await artist.albums.create(title="a", year=1)
+    await artist.albums.create(title="b", year=5)
+    if music.dialect.name == "mysql":
+        with pytest.raises(orm.NotSupportedError, match="has no UPDATE"):
+            await Album.objects.filter(year=1).returning().update(year=2)
+        assert (await Album.objects.get(title="a")).year == 1
+        return
+    rows = await Album.objects.filter(artist__name="x", year=1).returning().update(year=orm.F("year") + 1)
+    assert rows == [old]
+    assert (rows[0].title, rows[0].year) == ("a", 2)
+    rows[0].title = "changed"
+    await rows[0].save()
+    assert await Album.objects.filter(title="changed").returning("title", "artist", "pk").update(year=3) == [
+        {"title": "changed", "artist": artist.id, "pk": old.id}
+    ]
+    found = await Album.objects.order_by("-year").limit(1).returning(Album.year, Album.artist.id).update(year=6)
+    assert [list(row.values()) for row in found] == [[6, artist.id]]
+    assert await Album.objects.filter(year=99).returning("id").update(year=1) == []
+    assert await Album.objects.none().returning("id").update(year=1) == []
+    document = await Document.objects.create(text="x")
+    (updated,) = await Document.objects.all().returning().update(text="y")
+    assert updated.version == document.version + 1
+    await updated.delete()
+
+
+async def test_deleted_rows_are_given_back(music: orm.Database) -> None:
+    tags = await Tag.objects.bulk_create([Tag(word=word) for word in "abcd"])
+    if music.dialect.name == "mysql" and not getattr(music.dialect, "is_mariadb", False):
+        with pytest.raises(orm.NotSupportedError, match="MySQL has no DELETE"):
+            await Tag.objects.filter(word="a").returning().delete()
+        return
+    (gone,) = await Tag.objects.filter(word="a").returning().delete()
+    assert (gone.id, gone.word) == (tags[0].id, "a")
+    await gone.save()
+    assert await Tag.objects.count() == 4
+    assert await Tag.objects.order_by("-word").limit(2).returning("word").delete() in (
+        [{"word": "c"}, {"word": "d"}],
+        [{"word": "d"}, {"word": "c"}],
+    )
+    assert await Tag.objects.filter(albums__isnull=False).returning("word").delete() == []
+    assert {row["word"] for row in await Tag.objects.all().returning("word").delete()} == {"a", "b"}
+    assert not await Tag.objects.exists()
+
+
+async def test_every_type_is_given_back(music: orm.Database) -> None:
+    await Everything.objects.bulk_create([Everything(**{name: value}) for name, value in VALUES])
+    before = {row["id"]: row for row in await Everything.objects.values()}
+    if music.dialect.name == "mysql" and not getattr(music.dialect, "is_mariadb", False):
+        pytest.skip("MySQL has no RETURNING")
+    names = list(next(iter(before.values())))
+    rows = await Everything.objects.all().returning(*names).delete()
+    assert {row["id"]: row for row in rows} == before
+
+
+async def test_instances_that_are_given_back_remember_their_database(music: orm.Database, url: str) -> None:
+    if not music.capabilities.returning:
+        pytest.skip("it has no UPDATE … RETURNING")
+    await Tag.objects.create(word="a")
+    async with orm.Database(url) as other:
+        (tag,) = await Tag.objects.using(other).filter(word="a").returning().update(word="b")
+        models.database = None
+        tag.word = "c"
+        await tag.save()
+    models.database = music
+    assert (await Tag.objects.get()).word == "c"
+
+
+async def test_what_cannot_be_given_back_is_refused(music: orm.Database) -> None:
+    for make, message in (
+        (lambda: Album.objects.returning("titel"), "Choose from: id, title"),
+        (lambda: Album.objects.returning("artist__name"), "own"),
+        (lambda: Album.objects.returning(Album.artist.name), "own"),
+        (lambda: Album.objects.returning("title", "title"), "once"),
+        (lambda: Album.objects.only("title").returning(), "only"),
+        (lambda: Album.objects.select_related("artist").returning(), "select_related"),
+        (lambda: Album.objects.prefetch_related("tracks").returning(), "prefetch_related"),
+    ):
+        with pytest.raises(orm.FieldError, match=message):
+            make()
+    with pytest.raises(orm.InterfaceError, match="every row"):
+        await Album.objects.returning().delete()
+    with pytest.raises(orm.FieldError, match="needs values"):
+        await Album.objects.all().returning().update()

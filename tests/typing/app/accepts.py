@@ -317,7 +317,17 @@ async def writing(user: User) -> None:
     assert_type(locked, NoteQuerySet)
     assert_type(Note.objects.select_for_update(of=[Note.author], nowait=True), NoteQuerySet)
     assert_type(Note.objects.urgent().claim(10), NoteQuerySet)
+    assert models.database is not None
+    if models.database.capabilities.returning:
+        await giving_back(Note.objects.filter(text="b"))
     await note.delete()
+
+
+async def giving_back(notes: NoteQuerySet) -> None:
+    assert_type(await notes.returning().update(rank=2), list[Note])
+    assert_type(await notes.returning("id", Note.rank).update(rank=2), list[dict[str, Any]])
+    assert_type(await notes.returning(Note.id).delete(), list[dict[str, Any]])
+    assert_type(await notes.returning().delete(), list[Note])
 
 
 async def errors() -> None:
