@@ -188,9 +188,9 @@ def condition(node: Node, scope: Scope, *, negated: bool = False) -> Element:
         return _tree(node, scope, negated)
     if isinstance(node, Clause):
         return _clause(node, scope)
-    missing = [path for path in _many_paths(node) if path not in scope.tables]
+    missing = [path for path in _many_paths(node) if negated or path not in scope.tables]
     if missing:
-        return _exists(missing, scope, node, negated=True)
+        return _exists(missing, scope, node, own=negated)
     return _leaf(node, scope)
 
 
@@ -213,10 +213,13 @@ def _tree(node: Tree, scope: Scope, negated: bool) -> Element:
     return _exists(missing, scope, node)
 
 
-def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, negated: bool = False) -> Element:
-    """One EXISTS over all paths. Its joins are inner ones where no missing row could satisfy the condition."""
+def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, own: bool = False) -> Element:
+    """One EXISTS over all paths. Its joins are inner ones where no missing row could satisfy the condition.
+
+    With `own` it is about related rows of its own, also where some of these paths are in reach already.
+    """
     outer = not all(_needs_row(node, path) for path in paths)
-    tables = dict(scope.tables)
+    tables = {path: table for path, table in scope.tables.items() if not (own and any(hop.many for hop in path))}
     inner = Scope(scope.compilation, None, tables)
     where: list[Element] = []
     source: From = sa.select(_ONE.label("one")).subquery() if outer else None
@@ -233,8 +236,9 @@ def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, negated: bool = 
             else:
                 source = source.join(table, on, isouter=outer)
     inner.source = source
-    compiled = condition(node, inner, negated=negated)
-    return sa.exists(sa.select(_ONE).select_from(inner.source).where(*where, compiled))
+    where.append(condition(node, inner))
+    # SQLAlchemy correlates with the next statement around by itself; the root may be several away.
+    return sa.exists(sa.select(_ONE).select_from(inner.source).where(*where).correlate(*scope.tables.values()))
 
 
 def _outer_table(path: Path, tables: dict[Path, From], scope: Scope) -> From:
@@ -277,7 +281,8 @@ def _json_leaf(node: Leaf, scope: Scope) -> Element:
     column = scope.table(lookup.reference.path).c[lookup.reference.spec.name]
     path = _json_path(node.position, scope)
     if operator.operand == "flag":
-        return jsonpath.is_missing(engine, column, path)
+        missing = jsonpath.is_missing(engine, column, path)
+        return missing if operator.name == "isnull" else sa.not_(missing)
     variant = cast("tuple[Any, ...]", node.key)[5]
     prepare = operator.prepare
     made: Prepare | None = (lambda value: prepare(engine, value)) if prepare is not None else None
@@ -349,7 +354,7 @@ def _can_be_null(node: Node) -> bool:
         return False
     if isinstance(node, (Leaf, Members)):
         reference = node.lookup.reference
-        if node.lookup.operator.name == "isnull":
+        if node.lookup.operator.operand == "flag":
             return False
         return bool(reference.keys) or reference.spec.null or any(hop.null for hop in reference.path)
     return True
@@ -422,7 +427,10 @@ def _order(node: Node, scope: Scope) -> list[Element]:
     assert isinstance(node, Ordering)
     column = element(node.parts[0], scope)
     terms = [column.desc() if node.descending else column.asc()]
-    if node.nulls is not None:
+    if node.nulls is not None and scope.compilation.engine == "postgresql":
+        # A term of its own would have to be read by a SELECT DISTINCT.
+        terms = [terms[0].nulls_first() if node.nulls == "first" else terms[0].nulls_last()]
+    elif node.nulls is not None:
         missing = column.is_(None)
         terms.insert(0, missing.desc() if node.nulls == "first" else missing.asc())
     return cast("list[Element]", terms)
@@ -469,6 +477,8 @@ def count(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
 
 def exists(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
     """SELECT 1 of a query's first row."""
+    if placed.query.selection.distinct and placed.query.offset is not None:
+        return sa.select(_ONE.label("one")).select_from(select(placed, compilation).subquery())
     root = placed.query.schema.table
     scope = Scope(compilation, root, {(): root})
     return _finished(placed, scope, sa.select(_ONE.label("one")))

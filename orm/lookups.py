@@ -29,7 +29,7 @@ from orm.expressions import (
     Reference,
     Tree,
 )
-from orm.operators import OPERATORS, TRANSFORMS, Operator, Transform
+from orm.operators import NOT_NULL, OPERATORS, TRANSFORMS, Operator, Transform
 from orm.query import Node, Path, Query, QueryHolder
 from orm.schema import FieldSpec, Instance, Relation, Schema
 
@@ -299,8 +299,8 @@ def _is_null(lookup: Lookup) -> Condition:
 def _flag(lookup: Lookup, value: Any) -> Condition:
     if not isinstance(value, bool):
         raise _wrong(lookup, value, f"{lookup.name} takes True or False, not {value!r}.")
-    leaf = Leaf(lookup, (lookup.reference.keys,) if lookup.reference.keys else (), _null_key(lookup))
-    return leaf if value else negate(leaf)
+    asked = lookup if value else checked_lookup(lookup.reference, NOT_NULL)
+    return Leaf(asked, (asked.reference.keys,) if asked.reference.keys else (), _null_key(asked))
 
 
 def _null_key(lookup: Lookup) -> Any:

@@ -73,6 +73,10 @@ def _isnull(engine: str, left: Element, operands: tuple[Element, ...]) -> Elemen
     return left.is_(None)
 
 
+def _not_null(engine: str, left: Element, operands: tuple[Element, ...]) -> Element:
+    return left.is_not(None)
+
+
 def _range(engine: str, left: Element, operands: tuple[Element, ...]) -> Element:
     return left.between(operands[0], operands[1])
 
@@ -187,6 +191,8 @@ OPERATORS: Final[Mapping[str, Operator]] = {
     )
 }
 """Every operator by its name."""
+NOT_NULL: Final = Operator("not_null", _not_null, operand="flag")
+"""What `isnull=False` is: no negation of `isnull`, as over a relation it is about the same related row as the rest."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,10 +79,10 @@ class Rows(QueryHolder, Generic[T]):
 
     def _where(self, conditions: tuple[Any, ...], words: dict[str, Any], *, negated: bool) -> Self:
         query = self.query
-        if query.sliced:
-            self._refuse_slice("filter")
         if not conditions and not words:
             return self._with(query)
+        if query.sliced:
+            self._refuse_slice("filter")
         found = lookups.conditions(query.schema, conditions, words)
         if negated:
             found = lookups.negate(found)
