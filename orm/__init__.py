@@ -1,5 +1,6 @@
 """The async ORM with Django's vocabulary and SQLAlchemy Core underneath."""
 
+from orm.aggregates import Avg, Count, Max, Min, Sum
 from orm.columns import Column
 from orm.constructors import (
     JSON,
@@ -79,6 +80,7 @@ from orm.relations import (
     RelatedSet,
     Reverse,
 )
+from orm.returning import Returning
 from orm.rows import Rows
 from orm.schema import Index, Registry, UniqueConstraint
 from orm.version import VERSION as __version__
@@ -93,6 +95,7 @@ __all__ = [
     "URL",
     "UUID",
     "AutoField",
+    "Avg",
     "BigAutoField",
     "BigInteger",
     "Binary",
@@ -102,6 +105,7 @@ __all__ = [
     "CommitUnknown",
     "Condition",
     "ConnectionLost",
+    "Count",
     "CursorPage",
     "DataError",
     "Database",
@@ -131,6 +135,8 @@ __all__ = [
     "LockTimeout",
     "Manager",
     "ManyToMany",
+    "Max",
+    "Min",
     "Model",
     "MultipleObjectsReturned",
     "NotLoaded",
@@ -151,6 +157,7 @@ __all__ = [
     "Related",
     "RelatedQuerySet",
     "RelatedSet",
+    "Returning",
     "Reverse",
     "Rows",
     "SerializationFailure",
@@ -158,6 +165,7 @@ __all__ = [
     "SmallInteger",
     "StaleInstance",
     "String",
+    "Sum",
     "Text",
     "Time",
     "TransactionError",

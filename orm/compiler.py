@@ -521,12 +521,16 @@ def _target(placed: PlacedQuery, compilation: Compilation) -> list[Element]:
         if scope.source is table:
             return where
         compilation.parameters = before
-    key = table.c[query.schema.key.name]
-    inner = Scope(compilation, table, {(): table})
-    keys = _finished(placed, inner, sa.select(key)).correlate(None)
-    if compilation.engine == "mysql":
-        keys = sa.select(keys.subquery())  # MySQL reads the target of an UPDATE only in a derived table
-    return [key.in_(keys)]
+    return [table.c[query.schema.key.name].in_(selected_keys(placed, compilation))]
+
+
+def selected_keys(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
+    """The keys of a query's rows, as a subquery."""
+    table = placed.query.schema.table
+    scope = Scope(compilation, table, {(): table})
+    keys = _finished(placed, scope, sa.select(table.c[placed.query.schema.key.name])).correlate(None)
+    # MySQL has no LIMIT in a subquery of IN, and reads the target of an UPDATE only in a derived table.
+    return sa.select(keys.subquery()) if compilation.engine == "mysql" else keys
 
 
 def _leaves_table(nodes: Sequence[Node]) -> bool:

@@ -5,7 +5,7 @@ A plan is found by the shape of a query, which costs a microsecond or two; makin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from orm import compiler, locks, types
+from orm import aggregation, compiler, locks, types
+from orm.aggregates import Aggregate
 from orm.compiler import Compilation, Parameter
 from orm.database import Database
 from orm.loader import LoadedEntity, Loader, Processor, instance_loader, row_loader
@@ -95,6 +96,28 @@ def update_plan(
         targets = [(spec, node.place(counter)) for spec, node in assignments]
         statement = compiler.update(placed, targets, compilation)
         plan = query.schema.plans[shape] = _finish_write(query, statement, compilation, "update", returned)
+    return plan, values
+
+
+def aggregate_plan(query: Query, aggregates: Mapping[str, Aggregate], database: Database) -> tuple[Plan, list[Any]]:
+    """The plan that computes aggregates of a query's rows; it loads one dictionary."""
+    values: list[Any] = []
+    engine = database.dialect.name
+    shape = (
+        engine,
+        "aggregate",
+        query.shape(values, engine),
+        tuple([(name, node.shape(values, engine)) for name, node in aggregates.items()]),
+    )
+    plan = query.schema.plans.get(shape)
+    if plan is None:
+        compilation = Compilation(database.dialect)
+        counter = Counter(engine)
+        placed = query.place(counter)
+        nodes = [node.place(counter) for node in aggregates.values()]
+        statement, processors = aggregation.statement(placed, nodes, compilation)
+        load = row_loader("dict", list(aggregates), processors, query.schema.name)
+        plan = query.schema.plans[shape] = finish(query, statement, compilation, "aggregate", load=load)
     return plan, values
 
 

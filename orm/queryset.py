@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, ov
 import sqlalchemy as sa
 
 from orm import conflicts, locks, lookups, persistence, plans, returning, writing
+from orm.aggregates import Aggregate, Count
 from orm.columns import Column
 from orm.conflicts import Conflict
 from orm.database import Database, Outcome
@@ -176,6 +177,27 @@ class QuerySet(Rows[M]):
         if persistence.key_of(instance) is None:
             raise InterfaceError(f"{instance!r} has no row yet.")
         return await self.filter(pk=persistence.key_of(instance)).exists()
+
+    async def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
+        """One value of all rows for each aggregate, by name: `await tracks.aggregate(total=Sum("price"))`.
+
+        Aggregates of related rows do not multiply each other, nor what is counted of the rows themselves.
+        """
+        if not aggregates:
+            raise FieldError("aggregate() needs aggregates, as in aggregate(total=orm.Sum('price')).")
+        resolved: dict[str, Aggregate] = {}
+        for name, node in aggregates.items():
+            if not isinstance(node, Aggregate):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise FieldError(f"{name}={node!r} is no aggregate. Choose from: Count, Sum, Avg, Min, Max.")
+            resolved[name] = cast("Aggregate", lookups.resolve(self._schema, node))
+        query = self._ready() if self.query.sliced else self.query.replace(order=())
+        if query.empty or query.limit == 0:
+            return {name: 0 if isinstance(node, Count) else None for name, node in resolved.items()}
+        database = self._target()
+        query = query.replace(selection=EVERYTHING)  # no rows are read, nor locked
+        plan, values = plans.aggregate_plan(query, resolved, database)
+        rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
+        return cast("dict[str, Any]", cast("Any", plan.load)(rows, None)[0])
 
     async def in_bulk(self, keys: Iterable[Any] | None = None, *, field: str = "pk") -> dict[Any, M]:
         """The instances with these keys, or values of another unique field, by key; all without keys."""
