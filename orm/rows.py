@@ -216,7 +216,7 @@ class Rows(QueryHolder, Generic[T]):
         database = self._target()
         plan, values = plans.select_plan(query, database, bound=bound)
         load = cast("Loader", plan.load)
-        async for rows in database.stream(plan.sql, plan.bind(values), chunk_size=size, info=plan):
+        async for rows in database.stream(plan.sql, plan.bind(values), chunk_size=size, write=plan.writes, info=plan):
             items: list[Any] = load(rows, self._database)
             if self.prefetches:
                 await prefetch(items, self.prefetches, database, bound)
@@ -241,10 +241,11 @@ class Rows(QueryHolder, Generic[T]):
         return found[0] if found else None
 
     async def _one(self, conditions: tuple[Any, ...], words: dict[str, Any]) -> list[T]:
-        narrowed = self._where(conditions, words, negated=False) if conditions or words else self
-        query = narrowed.query
-        if not query.sliced:
-            narrowed = narrowed._with(query.replace(limit=2, order=()))
+        narrowed = self._where(conditions, words, negated=False)
+        if not self.query.sliced:
+            query = narrowed.query = narrowed.query.copy()
+            query.limit = 2
+            query.order = ()
         found = await narrowed._fetch()
         if len(found) > 1:
             raise self._schema.multiple_objects_returned(
