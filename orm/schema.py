@@ -194,9 +194,9 @@ class Relation:
         return f"<Relation {self.source.name}.{self.name} to {self.target.name}>"
 
 
-@dataclass(frozen=True, slots=True)
-class UniqueConstraint:
-    """No two rows have the same values in these fields. The name is made from the table's unless it is given."""
+@dataclass(frozen=True)
+class FieldGroup:
+    """Fields that are taken together; the name is made from the table's unless it is given."""
 
     fields: tuple[str, ...]
     name: str | None = None
@@ -206,16 +206,12 @@ class UniqueConstraint:
         object.__setattr__(self, "name", name)
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
-    """An index over these fields. The name is made from the table's unless it is given."""
+class UniqueConstraint(FieldGroup):
+    """No two rows have the same values in these fields."""
 
-    fields: tuple[str, ...]
-    name: str | None = None
 
-    def __init__(self, *fields: str, name: str | None = None) -> None:
-        object.__setattr__(self, "fields", fields)
-        object.__setattr__(self, "name", name)
+class Index(FieldGroup):
+    """An index over these fields."""
 
 
 @dataclass(frozen=True, slots=True)

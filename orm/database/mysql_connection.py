@@ -140,6 +140,7 @@ class MySQLConnection(Connection):
 
     async def fetch(self, sql: str, arguments: Arguments) -> Sequence[Row]:
         """Run a statement and give its rows; of several results the first."""
+        # `_query` written out: the hot path has one coroutine less.
         text = self._format(sql, arguments)
         raw = self._raw
         self.busy = True
