@@ -35,6 +35,7 @@ LAYERS = {
     "orm.numeric": 4,
     "orm.columns": 4,
     "orm.compiler": 4,
+    "orm.paths": 4,
     "orm.locks": 4,
     "orm.loader": 4,
     "orm.aggregation": 4,

@@ -274,3 +274,12 @@ async def test_related_query_sets_create_in_bulk(music: orm.Database) -> None:
     assert await artist.albums.count() == 5
     await albums[2].tags.bulk_create([Tag(word="x"), Tag(word="y")])
     assert await albums[2].tags.count() == 2
+
+
+async def test_an_update_does_not_see_its_own_changes(music: orm.Database) -> None:
+    _, _, tracks, _ = await _shop()
+    playlist = await Playlist.objects.create(name="mine")
+    await playlist.tracks.set(tracks[:4])
+    assert await Track.objects.filter(playlists__tracks__seconds=0).update(seconds=9) == 4
+    await Track.objects.filter(id__in=[track.id for track in tracks[:2]]).update(seconds=0)
+    assert await Track.objects.filter(~(Track.playlists.tracks.seconds != 0)).update(seconds=9) == 4
