@@ -397,3 +397,50 @@ def from_values(schema: Schema, values: dict[str, Any], database: Database | Non
     if hook and schema.after_load:
         instance.after_load()  # type: ignore[attr-defined]
     return instance
+
+
+def settable(schema: Schema, name: str) -> FieldSpec:
+    """The field that an update names. Raises `FieldError` when there is none."""
+    spec = schema.field(name)
+    if spec is None:
+        raise schema.unknown(name)
+    return spec
+
+
+def checked_values(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an UPDATE by attribute: expressions as they are, others checked."""
+    plain: dict[str, Any] = {}
+    computed: dict[str, Any] = {}
+    for name, value in values.items():
+        spec = settable(schema, name)
+        if spec.name in plain or spec.name in computed:
+            raise FieldError(f"{schema.name}.{spec.label} is given twice.")
+        if isinstance(value, (Expression, sa.ClauseElement)):
+            expression(value)
+            computed[spec.name] = value
+        else:
+            plain[spec.name] = related_key(schema, spec, value)
+    return validator(schema).partial(plain) | computed
+
+
+def new_values(words: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The values of a new row: the words that are plain, and the defaults, called where they can be."""
+    values = {name.removesuffix("__exact"): value for name, value in words.items()}
+    for name in values:
+        if "__" in name:
+            raise FieldError(f"{name!r} says how to look, not what to create. Give plain fields, and use defaults=.")
+    made = {name: value() if callable(value) else value for name, value in (defaults or {}).items()}
+    return values | made
+
+
+def unique_fields(schema: Schema, words: Mapping[str, Any]) -> list[FieldSpec]:
+    """The fields of a unique constraint that the words give in full."""
+    given = [spec for name in words if (spec := schema.field(name.removesuffix("__exact"))) is not None]
+    for spec in given:
+        if spec.unique or spec.primary_key:
+            return [spec]
+    for constraint in schema.options.constraints:
+        fields = [schema.field(name) for name in constraint.fields]
+        if all(field in given for field in fields):
+            return [field for field in fields if field is not None]
+    return []

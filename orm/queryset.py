@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
-import sqlalchemy as sa
-
 from orm import conflicts, locks, lookups, persistence, plans, returning, writing
 from orm.aggregates import Aggregate, Count
 from orm.columns import Column
 from orm.conflicts import Conflict
 from orm.database import Database, Outcome
 from orm.exceptions import FieldError, InterfaceError, UniqueViolation
-from orm.expressions import Expression, F, Reference, expression
+from orm.expressions import Expression, F
 from orm.plans import Plan
 from orm.prefetch import Prefetch, check
-from orm.query import EVERYTHING, Node, Path, Query
+from orm.query import EVERYTHING, Node, Query
+from orm.reading import column_words, is_instance_of, need_names, relation_words, to_one_path
 from orm.returning import Returned, Returning
-from orm.rows import Rows, is_instance_of, relation_words
-from orm.schema import FieldSpec, Instance, Schema
+from orm.rows import Rows
+from orm.schema import Instance, Schema
 from orm.statements import StatementSet
-from orm.validation import validator
 
 M = TypeVar("M", bound=Instance)
 A = TypeVar("A")
@@ -47,16 +45,16 @@ class QuerySet(Rows[M]):
 
     def select_related(self, *paths: type[Instance] | str) -> Self:
         """Read to-one relations in the same statement; `"a__b"` reads `a`, too."""
-        _need_names("select_related", paths)
+        need_names("select_related", paths)
         selection = self.query.selection
         found = [*selection.related]
         for path in paths:
-            found.append(_to_one_path(self._schema, relation_words(self._schema, path)))
+            found.append(to_one_path(self._schema, relation_words(self._schema, path)))
         return self._selecting(related=tuple(dict.fromkeys(found)))
 
     def prefetch_related(self, *wanted: type[Instance] | str | Prefetch) -> Self:
         """Read relations of any kind in one more statement for each level."""
-        _need_names("prefetch_related", wanted)
+        need_names("prefetch_related", wanted)
         added: list[Prefetch] = []
         for item in wanted:
             made = item if isinstance(item, Prefetch) else Prefetch(relation_words(self._schema, item))
@@ -68,13 +66,13 @@ class QuerySet(Rows[M]):
 
     def only(self, *names: str | Column[Any]) -> Self:
         """Read these columns only, and the key; reading another one raises `NotLoaded`."""
-        _need_names("only", names)
-        return self._selecting(only=_column_words(self._schema, names), deferred=frozenset())
+        need_names("only", names)
+        return self._selecting(only=column_words(self._schema, names), deferred=frozenset())
 
     def defer(self, *names: str | Column[Any]) -> Self:
         """Read all columns but these; reading one of them raises `NotLoaded`."""
-        _need_names("defer", names)
-        words = _column_words(self._schema, names)
+        need_names("defer", names)
+        words = column_words(self._schema, names)
         selection = self.query.selection
         return self._selecting(deferred=selection.deferred | words, only=selection.only - words)
 
@@ -154,7 +152,7 @@ class QuerySet(Rows[M]):
         if isinstance(of, str):
             raise FieldError(f"of takes a list of relations, as in [{of!r}], not {of!r}.")
         schema = self._schema
-        paths = [() if item == "self" else _to_one_path(schema, relation_words(schema, item)) for item in of]
+        paths = [() if item == "self" else to_one_path(schema, relation_words(schema, item)) for item in of]
         lock = locks.chosen(nowait=nowait, skip_locked=skip_locked, of=paths, no_key=no_key, share=share)
         return self._selecting(lock=lock)
 
@@ -324,7 +322,7 @@ class QuerySet(Rows[M]):
         self._refuse_everything("update")
         if not values:
             raise FieldError(f"update() needs values. Choose from: {', '.join(self._schema.names)}.")
-        checked = _checked_values(self._schema, values)
+        checked = persistence.checked_values(self._schema, values)
         version = self._schema.version
         if version is not None and version.name not in checked:
             checked[version.name] = F(version.name) + 1  # who holds an older instance must notice
@@ -368,12 +366,12 @@ class QuerySet(Rows[M]):
         found = await self.get_or_none(**words)
         if found is not None:
             return found, False
-        instance = self._new(_new_values(words, defaults))
+        instance = self._new(persistence.new_values(words, defaults))
         return await self._create_or_get(instance, words)
 
     async def _create_or_get(self, instance: M, words: Mapping[str, Any]) -> tuple[M, bool]:
         database = self._target()
-        unique = _unique_fields(self._schema, words)
+        unique = persistence.unique_fields(self._schema, words)
         if unique and database.capabilities.returning:
             if await persistence.insert_unless_there(instance, unique, self._database):
                 return instance, True
@@ -407,7 +405,7 @@ class QuerySet(Rows[M]):
         """
         changes = dict(defaults or {})
         for name in changes:
-            _settable(self._schema, name)
+            persistence.settable(self._schema, name)
         for _ in range(_ATTEMPTS):
             # Not in one transaction: MySQL locks the gap where a row is missing, and those who wait there deadlock.
             found, created = await self.get_or_create(changes if create_defaults is None else create_defaults, **words)
@@ -426,89 +424,6 @@ class QuerySet(Rows[M]):
     def as_manager(cls) -> Manager[Self]:
         """What a model's `objects` is set to, to have query sets of this class."""
         return Manager(cls)
-
-
-def _need_names(method: str, names: tuple[object, ...]) -> None:
-    if not names:
-        raise FieldError(f"{method}() needs names: it reads what is named, and nothing by itself.")
-
-
-def _to_one_path(schema: Schema, words: str) -> Path:
-    path: Path = ()
-    owner = schema
-    for name in words.split("__"):
-        relation = owner.relation(name)
-        if relation is None:
-            ones = [n for n in owner.relation_specs if (r := owner.relation(n)) is not None and not r.many]
-            raise FieldError(
-                f"{owner.name} has no relation {name!r} to select. Choose from: {', '.join(ones) or '(none)'}."
-            )
-        if relation.many:
-            raise FieldError(
-                f"{owner.name}.{name} has many rows and cannot be joined without repeating others. "
-                f"Use prefetch_related({words!r})."
-            )
-        path += relation.hops
-        owner = relation.target
-    return path
-
-
-def _column_words(schema: Schema, names: Iterable[str | Column[Any]]) -> frozenset[str]:
-    """The words of columns, in attributes' names: a relation's name stands for its key."""
-    found: set[str] = set()
-    for name in names:
-        node = lookups.reference(schema, name) if isinstance(name, str) else lookups.resolve(schema, name)
-        lookups.refuse_many(node, "read")
-        if not isinstance(node, Reference) or node.keys or node.transform:
-            raise FieldError(f"{name!r} is not a column of {schema.name}.")
-        found.add("__".join([*[hop.name for hop in node.path], node.spec.name]))
-    return frozenset(found)
-
-
-def _settable(schema: Schema, name: str) -> FieldSpec:
-    spec = schema.field(name)
-    if spec is None:
-        raise schema.unknown(name)
-    return spec
-
-
-def _checked_values(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of an UPDATE by attribute: expressions as they are, others checked."""
-    plain: dict[str, Any] = {}
-    computed: dict[str, Any] = {}
-    for name, value in values.items():
-        spec = _settable(schema, name)
-        if spec.name in plain or spec.name in computed:
-            raise FieldError(f"{schema.name}.{spec.label} is given twice.")
-        if isinstance(value, (Expression, sa.ClauseElement)):
-            expression(value)
-            computed[spec.name] = value
-        else:
-            plain[spec.name] = persistence.related_key(schema, spec, value)
-    return validator(schema).partial(plain) | computed
-
-
-def _new_values(words: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The values of a new row: the words that are plain, and the defaults, called where they can be."""
-    values = {name.removesuffix("__exact"): value for name, value in words.items()}
-    for name in values:
-        if "__" in name:
-            raise FieldError(f"{name!r} says how to look, not what to create. Give plain fields, and use defaults=.")
-    made = {name: value() if callable(value) else value for name, value in (defaults or {}).items()}
-    return values | made
-
-
-def _unique_fields(schema: Schema, words: Mapping[str, Any]) -> list[FieldSpec]:
-    """The fields of a unique constraint that the words give in full."""
-    given = [spec for name in words if (spec := schema.field(name.removesuffix("__exact"))) is not None]
-    for spec in given:
-        if spec.unique or spec.primary_key:
-            return [spec]
-    for constraint in schema.options.constraints:
-        fields = [schema.field(name) for name in constraint.fields]
-        if all(field in given for field in fields):
-            return [field for field in fields if field is not None]
-    return []
 
 
 class Objects:

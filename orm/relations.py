@@ -15,7 +15,7 @@ from orm.expressions import Condition, Leaf
 from orm.operators import OPERATORS
 from orm.query import Query
 from orm.queryset import QuerySet
-from orm.rows import is_instance_of
+from orm.reading import is_instance_of
 from orm.schema import MISSING, FieldSpec, Instance, Relation, RelationSpec, Schema
 
 M = TypeVar("M", bound=Instance)

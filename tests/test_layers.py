@@ -45,6 +45,8 @@ LAYERS = {
     "orm.conflicts": 5,
     "orm.persistence": 5,
     "orm.prefetch": 5,
+    "orm.reading": 5,
+    "orm.chain": 6,
     "orm.rows": 6,
     "orm.statements": 6,
     "orm.queryset": 6,

@@ -1,0 +1,194 @@
+"""`Chain`: what every query set can be told: which rows, in which order, how many. Nothing is sent here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+
+import sqlalchemy as sa
+
+from orm import lookups
+from orm.database import Database
+from orm.exceptions import FieldError, InterfaceError, ValidationError
+from orm.expressions import Condition, Constant, Expression, Ordering, Reference
+from orm.prefetch import Prefetch, default_order
+from orm.query import Node, Query, QueryHolder
+from orm.schema import Schema
+
+MOST_ROWS = 2**63 - 1
+
+
+class Chain(QueryHolder):
+    """An immutable description of one query. Every method returns a new one."""
+
+    __slots__ = ("_database", "_every", "prefetches")
+
+    def __init__(self, query: Query, database: Database | None = None) -> None:
+        self.query = query
+        self._database = database
+        self._every = False
+        self.prefetches: tuple[Prefetch, ...] = ()
+
+    def _with(self, query: Query) -> Self:
+        new = object.__new__(type(self))
+        new.query = query
+        new._database = self._database
+        new._every = self._every
+        new.prefetches = self.prefetches
+        return new
+
+    @property
+    def _schema(self) -> Schema:
+        return self.query.schema
+
+    def _target(self) -> Database:
+        return self._database if self._database is not None else self.query.schema.database
+
+    def all(self) -> Self:
+        """The same rows; spells out that an update or delete of all of them is meant."""
+        new = self._with(self.query)
+        new._every = True
+        return new
+
+    def none(self) -> Self:
+        """No rows; nothing is sent to the database."""
+        return self._with(self.query.replace(empty=True))
+
+    def filter(self, *conditions: Condition | sa.ColumnElement[bool], **words: Any) -> Self:
+        """Only the rows that meet all the conditions; those of one call are about the same related row."""
+        return self._where(conditions, words, negated=False)
+
+    def exclude(self, *conditions: Condition | sa.ColumnElement[bool], **words: Any) -> Self:
+        """Only the rows that do not meet the conditions, those where they are unknown (NULL) included."""
+        return self._where(conditions, words, negated=True)
+
+    def _where(self, conditions: tuple[Any, ...], words: dict[str, Any], *, negated: bool) -> Self:
+        query = self.query
+        if not conditions and not words:
+            return self._with(query)
+        if query.sliced:
+            self._refuse_slice("filter")
+        found = lookups.conditions(query.schema, conditions, words)
+        if negated:
+            found = lookups.negate(found)
+        new = query.copy()
+        if isinstance(found, Constant):
+            new.empty = query.empty or not found.truth
+        else:
+            new.where = (*query.where, found)
+        return self._with(new)
+
+    def _refuse_slice(self, what: str) -> NoReturn:
+        raise FieldError(f"Cannot {what} a query set that has a limit or an offset. Do it before the slice.")
+
+    def order_by(self, *terms: str | Expression | Ordering | sa.ColumnElement[Any]) -> Self:
+        """In this order: names (`"-name"` for descending), columns, expressions; without terms in no order."""
+        if self.query.sliced:
+            self._refuse_slice("order")
+        order = tuple([lookups.ordering(self._schema, term) for term in terms])
+        return self._with(self.query.replace(order=order))
+
+    def reverse(self) -> Self:
+        """In the opposite order."""
+        if self.query.sliced:
+            self._refuse_slice("reverse")
+        return self._with(self.query.replace(order=self._reversed()))
+
+    def _reversed(self) -> tuple[Node, ...]:
+        order = self._order() or (lookups.ordering(self._schema, self._schema.key.name),)
+        return tuple([cast("Ordering", term).reversed() for term in order])
+
+    def _order(self) -> tuple[Node, ...]:
+        return default_order(self._schema) if self.query.order is None else self.query.order
+
+    def distinct(self) -> Self:
+        """Without equal rows."""
+        return self._selecting(distinct=True)
+
+    def limit(self, number: int) -> Self:
+        """At most so many rows; 0 means none."""
+        return self._with(self.query.replace(limit=row_count(number, "limit")))
+
+    def offset(self, number: int) -> Self:
+        """Without the first so many rows."""
+        return self._with(self.query.replace(offset=row_count(number, "offset")))
+
+    def using(self, database: Database) -> Self:
+        """From another database than the registry's; instances remember it."""
+        new = self._with(self.query)
+        new._database = database
+        return new
+
+    def _selecting(self, **changes: Any) -> Self:
+        return self._with(self.query.replace(selection=replace(self.query.selection, **changes)))
+
+    if TYPE_CHECKING:  # a checker that sees __iter__ would let a missing await through
+
+        def __getitem__(self, part: slice, /) -> Self: ...
+
+    else:
+
+        def __getitem__(self, part):
+            return self._slice(part)
+
+        def __iter__(self):
+            raise InterfaceError(
+                f"{self!r} was not awaited. Write `for row in await …`, or `async for row in …` to stream."
+            )
+
+        def __len__(self):
+            raise InterfaceError(f"{self!r} was not awaited. Write `len(await …)`, or `await ….count()`.")
+
+        def __bool__(self):
+            raise InterfaceError(f"{self!r} was not awaited. Write `await ….exists()`.")
+
+    def _slice(self, part: Any) -> Self:
+        if not isinstance(part, slice) or part.step is not None:  # pyright: ignore[reportUnknownMemberType]
+            raise FieldError(f"A query set takes slices [a:b], not [{part!r}]. For one row: .offset(n).first().")
+        bounds = cast("Any", part)
+        start = row_count(bounds.start or 0, "offset")
+        limit = None if bounds.stop is None else max(0, row_count(bounds.stop, "limit") - start)
+        query = self.query
+        if query.limit is not None:
+            rest = max(0, query.limit - start)
+            limit = rest if limit is None else min(limit, rest)
+        offset = (query.offset or 0) + start
+        return self._with(query.replace(limit=limit, offset=offset or None))
+
+    def _ready(self) -> Query:
+        """The query as it is sent: in the model's own order, unless another one was asked for."""
+        query = self.query
+        if query.order is None:
+            query = query.replace(order=default_order(query.schema))
+        return _distinct_order(query, chosen=self.query.order is not None) if query.selection.distinct else query
+
+
+def _distinct_order(query: Query, *, chosen: bool) -> Query:
+    """Distinct rows can only be in the order of what is read: leave the model's own order out, refuse the user's."""
+    order = query.order or ()
+    possible = tuple([term for term in order if _is_read(query, term.parts[0])])
+    if chosen and possible != order:
+        left_out = next(term for term in order if term not in possible)
+        raise FieldError(f"distinct() cannot order by {left_out.parts[0]!r}, which is not read. Read it, too.")
+    return query.replace(order=possible)
+
+
+def _is_read(query: Query, node: Node) -> bool:
+    if not isinstance(node, Reference):
+        return True
+    if query.columns is not None:
+        return node in query.columns
+    return not node.path or any(path[: len(node.path)] == node.path for path in query.selection.related)
+
+
+def row_count(number: Any, name: str) -> int:
+    """A number of rows. Raises `ValidationError` for anything else."""
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= MOST_ROWS:
+        raise ValidationError.single(name, f"{name} is a number of rows, at least 0, not {number!r}.", number)
+    return number
+
+
+def at_least_one(number: Any, name: str) -> None:
+    """Raise `ValidationError` for what is no number of rows, or 0."""
+    if row_count(number, name) < 1:
+        raise ValidationError.single(name, f"{name} is at least 1, not {number}.", number)
