@@ -2,6 +2,7 @@
 
 from orm.aggregates import Avg, Count, Max, Min, Sum
 from orm.columns import Column
+from orm.conditions import Q
 from orm.constructors import (
     JSON,
     URL,
@@ -50,7 +51,7 @@ from orm.exceptions import (
     UniqueViolation,
     ValidationError,
 )
-from orm.expressions import Condition, Expression, F, Ordering, Q, Value
+from orm.expressions import Condition, Expression, F, Ordering, Value
 from orm.fields import Field
 from orm.models import Model
 from orm.numeric import (

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 import sqlalchemy as sa
 
-from orm import lookups
+from orm import annotating, lookups
+from orm.conditions import Constant
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
-from orm.expressions import Condition, Constant, Expression, Ordering, Reference
+from orm.expressions import Condition, Expression, Ordering, Reference
 from orm.prefetch import Prefetch, default_order
 from orm.query import Node, Query, QueryHolder
 from orm.schema import Schema
@@ -68,15 +70,33 @@ class Chain(QueryHolder):
             return self._with(query)
         if query.sliced:
             self._refuse_slice("filter")
-        found = lookups.conditions(query.schema, conditions, words)
+        found = lookups.conditions(query, conditions, words)
         if negated:
             found = lookups.negate(found)
+        if found.parts or query.annotations:
+            return self._with(annotating.filtered(query, found))
         new = query.copy()
         if isinstance(found, Constant):
             new.empty = query.empty or not found.truth
         else:
             new.where = (*query.where, found)
         return self._with(new)
+
+    def annotate(self, **expressions: Expression | Condition | sa.ColumnElement[Any]) -> Self:
+        """Read the values of these expressions, too: as attributes of instances, or as further columns of `values()`.
+
+        After `values()`, an aggregate groups the rows by the columns so far. Raises `FieldError`.
+        """
+        return self._annotated(expressions, read=True)
+
+    def alias(self, **expressions: Expression | Condition | sa.ColumnElement[Any]) -> Self:
+        """Give expressions a name for `filter`, `order_by` and other expressions, without reading them."""
+        return self._annotated(expressions, read=False)
+
+    def _annotated(self, expressions: Mapping[str, Any], *, read: bool) -> Self:
+        if self.query.sliced:
+            self._refuse_slice("annotate")
+        return self._with(annotating.annotated(self.query, expressions, read=read))
 
     def _refuse_slice(self, what: str) -> NoReturn:
         raise FieldError(f"Cannot {what} a query set that has a limit or an offset. Do it before the slice.")
@@ -85,8 +105,14 @@ class Chain(QueryHolder):
         """In this order: names (`"-name"` for descending), columns, expressions; without terms in no order."""
         if self.query.sliced:
             self._refuse_slice("order")
-        order = tuple([lookups.ordering(self._schema, term) for term in terms])
+        order = tuple([self._term(term) for term in terms])
         return self._with(self.query.replace(order=order))
+
+    def _term(self, term: Any) -> Ordering:
+        found = lookups.ordering(self.query, term)
+        if self.query.groups is not None or found.parts[0].parts:
+            annotating.check_order(self.query, found)
+        return found
 
     def reverse(self) -> Self:
         """In the opposite order."""
@@ -95,11 +121,14 @@ class Chain(QueryHolder):
         return self._with(self.query.replace(order=self._reversed()))
 
     def _reversed(self) -> tuple[Node, ...]:
-        order = self._order() or (lookups.ordering(self._schema, self._schema.key.name),)
-        return tuple([cast("Ordering", term).reversed() for term in order])
+        return tuple([cast("Ordering", term).reversed() for term in self._definite_order()])
 
     def _order(self) -> tuple[Node, ...]:
         return default_order(self._schema) if self.query.order is None else self.query.order
+
+    def _definite_order(self) -> tuple[Node, ...]:
+        """The order asked for, else the model's, else that of the key."""
+        return self._order() or annotating.order_of_groups(self.query)
 
     def distinct(self) -> Self:
         """Without equal rows."""
@@ -167,8 +196,8 @@ def _distinct_order(query: Query, *, chosen: bool) -> Query:
     """Distinct rows can only be in the order of what is read: leave the model's own order out, refuse the user's."""
     order = query.order or ()
     possible = tuple([term for term in order if _is_read(query, term.parts[0])])
-    if chosen and possible != order:
-        left_out = next(term for term in order if term not in possible)
+    if chosen and len(possible) < len(order):
+        left_out = next(term for term in order if not _is_read(query, term.parts[0]))
         raise FieldError(f"distinct() cannot order by {left_out.parts[0]!r}, which is not read. Read it, too.")
     return query.replace(order=possible)
 
@@ -177,7 +206,7 @@ def _is_read(query: Query, node: Node) -> bool:
     if not isinstance(node, Reference):
         return True
     if query.columns is not None:
-        return node in query.columns
+        return any(column is node for column in query.columns)
     return not node.path or any(path[: len(node.path)] == node.path for path in query.selection.related)
 
 

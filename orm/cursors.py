@@ -23,8 +23,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from orm import types
+from orm.conditions import Constant, Leaf, Lookup
 from orm.exceptions import FieldError, InvalidCursor, ValidationError
-from orm.expressions import Clause, Condition, Constant, Leaf, Lookup, Ordering, Reference, Tree
+from orm.expressions import Clause, Condition, Ordering, Reference, Tree
 from orm.lookups import intern, negate, simplify
 from orm.operators import OPERATORS
 from orm.query import Node, Path, Query, Selection
@@ -218,7 +219,7 @@ def _term(schema: Schema, node: Ordering, engine: str) -> Term:
     if not isinstance(by, Reference):
         _refuse(schema, by, "a cursor holds the values of columns, and that is an expression")
     reference: Reference = cast("Any", by)
-    if reference.keys or reference.transform:
+    if reference.keys:
         _refuse(schema, reference, "a cursor holds the values of whole columns")
     codec = _codec(reference)
     if codec is None:

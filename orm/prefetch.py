@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 from orm.columns import words_of
+from orm.conditions import Members
 from orm.database import Database
 from orm.exceptions import FieldError
-from orm.expressions import Members
 from orm.loader import relation_setter
 from orm.lookups import checked_lookup, intern, ordering
 from orm.operators import OPERATORS
@@ -48,7 +48,7 @@ def default_order(schema: Schema) -> tuple[Node, ...]:
     """The order of `Meta.ordering`."""
     found = schema.derived.get("ordering")
     if found is None:
-        found = schema.derived["ordering"] = tuple([ordering(schema, term) for term in schema.options.ordering])
+        found = schema.derived["ordering"] = tuple([ordering(Query(schema), term) for term in schema.options.ordering])
     return cast("tuple[Node, ...]", found)
 
 
@@ -193,12 +193,12 @@ async def _read(
         # From the target back to the rows between, as a step of its own: the user's filters may take the same way.
         back = replace(_link(relation), name=f"link to {relation.name}")
         near = relation.through[0].far
-        lookup = checked_lookup(intern(target, (back,), near), OPERATORS["in"])
+        lookup = checked_lookup(target, intern(target, (back,), near), OPERATORS["in"])
         linked = query.replace(
             where=(Members(lookup, keys), *query.where), selection=replace(query.selection, link=back)
         )
         return cast("list[tuple[Any, Instance]]", await _fetch(linked, database, bound))
-    lookup = checked_lookup(intern(target, (), relation.far), OPERATORS["in"])
+    lookup = checked_lookup(target, intern(target, (), relation.far), OPERATORS["in"])
     far = relation.far.name
     selection = query.selection  # the column that says whom a row belongs to is always read
     selection = replace(

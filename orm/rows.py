@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Generic, Literal, TypeVar, cast, overload
@@ -10,17 +10,22 @@ from typing import Any, Generic, Literal, TypeVar, cast, overload
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 
-from orm import cursors, lookups, pagination, plans
+from orm import annotating, cursors, pagination, plans
 from orm.chain import MOST_ROWS, Chain, at_least_one
+from orm.conditions import Constant
 from orm.cursors import CursorPage
-from orm.exceptions import ValidationError
+from orm.exceptions import FieldError, ValidationError
 from orm.expressions import Condition, Expression
 from orm.loader import Loader
 from orm.pagination import Page
 from orm.prefetch import prefetch
-from orm.query import Node, Query
+from orm.query import EVERYTHING, Node, Query
 
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 DEFAULT_CHUNK = 1000
 """How many rows are read at a time when a query set is iterated."""
 
@@ -113,8 +118,7 @@ class Rows(Chain, Generic[T]):
 
     async def first(self) -> T | None:
         """The first row, in the order asked for, else the model's, else that of the key; `None` without rows."""
-        order = self._order() or (lookups.ordering(self._schema, self._schema.key.name),)
-        return await self._first_in(order)
+        return await self._first_in(self._definite_order())
 
     async def last(self) -> T | None:
         """The last row, in the order asked for, else the model's, else that of the key; `None` without rows."""
@@ -158,6 +162,59 @@ class Rows(Chain, Generic[T]):
         query = query.replace(limit=1, order=()) if query.limit is None else query.replace(order=())
         return await self._scalar("exists", query) is not None
 
+    # ------------------------------------------------------------ columns
+
+    def values(
+        self, *names: str | Expression, **expressions: Expression | Condition | sa.ColumnElement[Any]
+    ) -> Rows[dict[str, Any]]:
+        """Dictionaries of these columns, and of these expressions under their names; of all columns without any."""
+        return self._reading("dict", names, expressions)
+
+    @overload
+    def values_list(self, column: Expression[A], /, *, flat: Literal[True]) -> Rows[A]: ...
+    @overload
+    def values_list(self, column: Expression[A], /) -> Rows[tuple[A]]: ...
+    @overload
+    def values_list(self, a: Expression[A], b: Expression[B], /) -> Rows[tuple[A, B]]: ...
+    @overload
+    def values_list(self, a: Expression[A], b: Expression[B], c: Expression[C], /) -> Rows[tuple[A, B, C]]: ...
+    @overload
+    def values_list(
+        self, a: Expression[A], b: Expression[B], c: Expression[C], d: Expression[D], /
+    ) -> Rows[tuple[A, B, C, D]]: ...
+    @overload
+    def values_list(self, *columns: Expression | str, flat: bool = False, named: bool = False) -> Rows[Any]: ...
+    def values_list(self, *columns: Any, flat: bool = False, named: bool = False) -> Rows[Any]:
+        """Tuples of these columns; named tuples with `named=True`; with `flat=True` the values of the only one."""
+        if flat and (named or len(columns) != 1):
+            raise FieldError(f"flat=True takes exactly one column and no named=True, not {len(columns)} columns.")
+        return self._reading("flat" if flat else "named" if named else "tuple", columns, {})
+
+    def _reading(self, form: str, names: Sequence[Any], expressions: Mapping[str, Any]) -> Rows[Any]:
+        if self.prefetches:
+            raise FieldError("prefetch_related() reads instances. Leave it out, or leave out values().")
+        return Rows[Any](annotating.reading(self.query, form, names, expressions), self._database)
+
+    async def aggregate(self, **aggregates: Expression) -> dict[str, Any]:
+        """One value of all rows for each aggregate, by name: `await tracks.aggregate(total=Sum("price"))`.
+
+        Aggregates of related rows do not multiply each other, nor what is counted of the rows themselves.
+        """
+        nodes = annotating.aggregates(self.query, aggregates)
+        query = self._ready() if self.query.sliced else self.query.replace(order=())
+        query = query.replace(selection=replace(query.selection, lock=None))  # no rows are read, nor locked
+        if query.empty or query.limit == 0:
+            found = annotating.empty_aggregates(nodes)
+            if found is not None:
+                return found
+            query = query.replace(where=(*query.where, Constant(False)), limit=None)
+        if query.columns is None:
+            query = query.replace(selection=EVERYTHING, added=())
+        database = self._target()
+        plan, values = plans.aggregate_plan(query, nodes, database)
+        rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
+        return cast("dict[str, Any]", cast("Loader", plan.load)(rows, None)[0])
+
     async def _scalar(self, operation: str, query: Query) -> Any:
         database = self._target()
         if query.selection.lock is not None:  # no rows are read
@@ -191,8 +248,7 @@ class Rows(Chain, Generic[T]):
         if exact:
             total = await self.count()
         offset, limit = (page - 1) * per_page, per_page if exact else per_page + 1
-        order = self._order() or (lookups.ordering(self._schema, self._schema.key.name),)
-        query = self.query.replace(order=order, limit=min(limit, MOST_ROWS), offset=offset or None)
+        query = self.query.replace(order=self._definite_order(), limit=min(limit, MOST_ROWS), offset=offset or None)
         within = offset < total if exact and total is not None else offset <= MOST_ROWS
         rows = await self._with(query)._fetch() if within else []
         if exact and total is not None:
