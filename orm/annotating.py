@@ -17,6 +17,7 @@ from orm import lookups
 from orm.aggregates import Aggregate
 from orm.exceptions import FieldError
 from orm.expressions import Annotation, Condition, Ordering, Reference, Tree, expression
+from orm.ordering import ordering
 from orm.query import Node, Query
 from orm.schema import Schema
 from orm.subqueries import Subselect
@@ -279,5 +280,5 @@ def empty_aggregates(nodes: Mapping[str, Node]) -> dict[str, Any] | None:
 def order_of_groups(query: Query) -> tuple[Ordering, ...]:
     """An order in which each row has its place: that of the key, or of what groups have in common."""
     if query.groups is None:
-        return (lookups.ordering(query, query.schema.key.name),)
+        return (ordering(query, query.schema.key.name),)
     return tuple([Ordering(key) for key in query.groups])

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 import sqlalchemy as sa
 
-from orm import annotating, lookups
+from orm import annotating, combining, lookups
 from orm.conditions import Constant
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import Condition, Expression, Ordering, Reference
+from orm.ordering import ordering
 from orm.prefetch import Prefetch, default_order
 from orm.query import Node, Query, QueryHolder
 from orm.schema import Schema
+from orm.sources import CTE
 
 MOST_ROWS = 2**63 - 1
 
@@ -82,6 +84,33 @@ class Chain(QueryHolder):
             new.where = (*query.where, found)
         return self._with(new)
 
+    def union(self, *others: Self, all: bool = False) -> Self:
+        """The rows of these query sets too, each row once; with `all=True` as often as it comes."""
+        return self._combined("union all" if all else "union", others)
+
+    def intersection(self, *others: Self) -> Self:
+        """The rows that all of these query sets have."""
+        return self._combined("intersection", others)
+
+    def difference(self, *others: Self) -> Self:
+        """The rows that none of these query sets has."""
+        return self._combined("difference", others)
+
+    def _combined(self, operator: str, others: tuple[object, ...]) -> Self:
+        for chain in (self, *others):
+            if isinstance(chain, Chain) and chain._database is not self._database:
+                raise FieldError("Rows of two databases cannot be put together in one statement.")
+        return self._with(combining.combined(operator, self.query, others))
+
+    def with_cte(self, cte: CTE, *conditions: Condition | sa.ColumnElement[bool], **words: Any) -> Self:
+        """Join the rows with those of a common table expression: a row comes once for each that meets the conditions.
+
+        `employees.with_cte(chain, id=chain.c.id)`. Its columns can then be used like fields: `chain.c.depth`.
+        """
+        if self.query.sliced:
+            self._refuse_slice("join")
+        return self._with(combining.joined(self.query, cte, conditions, words))
+
     def annotate(self, **expressions: Expression | Condition | sa.ColumnElement[Any]) -> Self:
         """Read the values of these expressions, too: as attributes of instances, or as further columns of `values()`.
 
@@ -109,7 +138,7 @@ class Chain(QueryHolder):
         return self._with(self.query.replace(order=order))
 
     def _term(self, term: Any) -> Ordering:
-        found = lookups.ordering(self.query, term)
+        found = ordering(self.query, term)
         if self.query.groups is not None or found.parts[0].parts:
             annotating.check_order(self.query, found)
         return found

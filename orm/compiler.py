@@ -6,7 +6,7 @@ each path that was joined.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeEngine
 from orm import aggregation, locks
 from orm.conditions import Assigned, Members
 from orm.elements import element, made, order
+from orm.engines import check_set_operation
 from orm.expressions import Annotation, Reference
 from orm.filtering import condition
 from orm.operators import Element
@@ -22,6 +23,7 @@ from orm.paths import leaves_table
 from orm.query import Counter, Node, Path, PlacedQuery, Query, origin_of
 from orm.schema import FieldSpec, Schema
 from orm.scopes import Compilation, Entity, Scope
+from orm.sources import CTE, CTEColumn, SetOperation, SourceColumn
 from orm.subqueries import Exists, Subselect, is_correlated
 from orm.windowing import windows_in
 
@@ -77,11 +79,91 @@ def _link_key(query: Query) -> FieldSpec:
 
 
 def _scope(placed: PlacedQuery, compilation: Compilation, outer: Scope | None) -> Scope:
-    """The scope of a query's rows."""
-    root: Any = placed.query.schema.table
-    if outer is not None and is_correlated(placed.query):
+    """The scope of a query's rows: those of its table, or of a set operation, joined with common table expressions."""
+    query = placed.query
+    root: Any = query.schema.table
+    if query.source is not None:
+        root = _set_operation(cast("SetOperation", query.source), compilation, outer)
+    elif outer is not None and is_correlated(query):
         root = root.alias()  # the query around may be about the same table
-    return Scope(compilation, root, {(): root}, outer)
+    scope = Scope(compilation, root, {(): root}, outer)
+    for node in query.joins:
+        cte = cast("CTE", node.parts[0])
+        rows = scope.ctes[origin_of(cte)] = _cte(cte, compilation).alias()
+        on = [condition(part, scope) for part in node.parts[1:]]  # which may join more tables before
+        scope.source = scope.source.join(rows, sa.and_(*on))
+    return scope
+
+
+_SET_OPERATIONS: Final[Mapping[str, Any]] = {
+    "union": sa.union,
+    "union all": sa.union_all,
+    "intersection": sa.intersect,
+    "difference": sa.except_,
+}
+
+
+def _set_operation(node: SetOperation, compilation: Compilation, outer: Scope | None) -> sa.Subquery:
+    """The rows of several queries, under the names of the model's fields or as `c0`, `c1`, …"""
+    check_set_operation(node.operator, compilation.dialect)
+    members: list[sa.Select[Any]] = []
+    for part in node.parts:
+        member = cast("Subselect", part)
+        query = member.placed.query
+        statement = _statement(member.placed, compilation, _member_columns(query), outer)
+        if query.empty:
+            statement = statement.where(sa.false())
+        # A member with an order and a limit stands in brackets, which SQLite takes in a derived table only.
+        members.append(sa.select(statement.subquery()) if query.sliced else statement)
+    return cast("sa.Subquery", _SET_OPERATIONS[node.operator](*members).subquery())
+
+
+def _member_columns(query: Query) -> Columns:
+    def columns(scope: Scope) -> list[Element]:
+        if query.columns is not None:
+            return [element(node, scope).label(f"c{index}") for index, node in enumerate(query.columns)]
+        table = scope.tables[()]
+        own = [table.c[name].label(name) for name in query.schema.fields]
+        return own + [element(node, scope).label(repr(node)) for node in query.added]
+
+    return columns
+
+
+def _cte(node: CTE, compilation: Compilation) -> sa.CTE:
+    """A common table expression, made once for each statement."""
+    origin = origin_of(node)
+    found = compilation.ctes.get(origin)
+    if found is None:
+        first = _cte_part(node, 0, compilation)
+        if len(node.parts) == 1:
+            found = compilation.ctes[origin] = first.cte(node.name)
+        else:
+            found = compilation.ctes[cast("CTE", node.itself)] = first.cte(node.name, recursive=True)
+            following = _cte_part(node, 1, compilation)
+            found = compilation.ctes[origin] = found.union(following) if node.distinct else found.union_all(following)
+    return found
+
+
+def _cte_part(node: CTE, index: int, compilation: Compilation) -> sa.Select[Any]:
+    placed = cast("Subselect", node.parts[index]).placed
+    query = placed.query
+
+    def columns(scope: Scope) -> list[Element]:
+        names = query.selection.names
+        return [element(column, scope).label(name) for name, column in zip(names, query.columns or (), strict=True)]
+
+    statement = _statement(placed, compilation, columns).correlate(None)
+    return statement.where(sa.false()) if query.empty else statement
+
+
+@made.register
+def _source_column(node: SourceColumn, scope: Scope) -> Element:
+    return cast("Element", scope.tables[()].c[node.name])
+
+
+@made.register
+def _cte_column(node: CTEColumn, scope: Scope) -> Element:
+    return cast("Element", scope.cte(node.cte).c[node.name])
 
 
 def _statement(
@@ -290,7 +372,7 @@ def _target(placed: PlacedQuery, compilation: Compilation) -> list[Element]:
     table = query.schema.table
     scope = Scope(compilation, table, {(): table})
     # MySQL refuses to read the target elsewhere in the statement; SQLite 3.40 may see there what it has just changed.
-    whole = bool(query.qualify) or (compilation.engine != "postgresql" and leaves_table(query.where))
+    whole = bool(query.qualify or query.joins) or (compilation.engine != "postgresql" and leaves_table(query.where))
     if not query.sliced and not whole:
         before = dict(compilation.parameters)
         where = [condition(node, scope) for node in query.where]

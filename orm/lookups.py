@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.sql import operators
 
 from orm.aggregates import Aggregate
 from orm.conditions import Compared, Constant, Leaf, Lookup, Members, Q, kind_of
@@ -24,13 +23,13 @@ from orm.expressions import (
     F,
     Function,
     Handle,
-    Ordering,
     Reference,
     Tree,
 )
 from orm.operators import NOT_NULL, OPERATORS, Operator
-from orm.query import Node, Path, Query, QueryHolder, walk
+from orm.query import Node, Path, Query, QueryHolder, origin_of, walk
 from orm.schema import FieldSpec, Instance, Relation, Schema
+from orm.sources import CTEColumn
 from orm.subqueries import Subselect, embedded
 from orm.transforms import TRANSFORMS, Transform
 
@@ -77,7 +76,7 @@ def resolve_condition(query: Query, given: Any) -> Condition:
     if isinstance(given, sa.ColumnElement):
         given = Clause(cast("Any", given))
     if isinstance(given, Clause):
-        return _checked_clause(query.schema, given)
+        return checked_clause(query.schema, given)
     if isinstance(given, Condition):
         return cast("Condition", _resolve_parts(query, given))
     found: Any = resolve(query, cast("Any", given)) if isinstance(given, Expression) else None
@@ -95,7 +94,7 @@ def _comparison(query: Query, given: Comparison) -> Condition:
     return compare(lookup, resolved_operand(query, given.operand))
 
 
-def _checked_clause(schema: Schema, clause: Clause) -> Clause:
+def checked_clause(schema: Schema, clause: Clause) -> Clause:
     """Refuse an expression of Core that would put another table beside the query's: a cartesian product."""
     for source in clause.element._from_objects:  # pyright: ignore[reportPrivateUsage]  # it has no public name
         if source is not schema.table:
@@ -122,10 +121,12 @@ def resolve(query: Query, node: Node) -> Node:
         return named(query, node.name)
     if isinstance(node, Handle):
         handle: Handle = cast("Any", node)
+        if query.closed:
+            return named(query, repr(handle))
         _check_root(query.schema, handle)
         return handle.node
     if isinstance(node, Clause):
-        return _checked_clause(query.schema, node)
+        return checked_clause(query.schema, node)
     if isinstance(node, (Q, Tree, Comparison)):
         return resolve_condition(query, node)
     return _resolve_parts(query, node)
@@ -136,6 +137,8 @@ def _resolve_parts(query: Query, node: Node) -> Node:
         return embedded(node, lambda words: _outer(query, words))
     if type(node) is Annotation:
         return node
+    if isinstance(node, CTEColumn) and not any(origin_of(join.children[0]) is node.cte for join in query.joins):
+        raise FieldError(f"{node!r} is no column of this query set. Join it first: .with_cte({node.cte.name}, …=…).")
     if isinstance(node, Function) or (node.parts and not isinstance(node, (Leaf, Members))):
         resolved: Any = node.with_children(tuple([resolve(query, part) for part in node.parts]))
         if isinstance(resolved, Expression):
@@ -155,7 +158,7 @@ def _outer(query: Query, words: str) -> Node:
 def resolved_operand(query: Query, value: Any) -> Any:
     """What is compared with: an expression resolved, a value as it is."""
     if isinstance(value, sa.ColumnElement):
-        return _checked_clause(query.schema, Clause(cast("Any", value)))
+        return checked_clause(query.schema, Clause(cast("Any", value)))
     return resolve(query, value) if isinstance(value, Node) else value
 
 
@@ -168,7 +171,14 @@ def named(query: Query, words: str) -> Expression:
         found = _annotated(query, words, operators=False)
         if found is not None:
             return found.left
+    if query.closed:
+        raise not_read(query, words)
     return reference(query.schema, words)
+
+
+def not_read(query: Query, words: str) -> FieldError:
+    """The error for a column that the members of a set operation do not read."""
+    return FieldError(f"{words!r} is no column of the {query.source!r}. Choose from: {', '.join(query.annotations)}.")
 
 
 def reference(schema: Schema, words: str) -> Expression:
@@ -188,6 +198,8 @@ def lookup_for(query: Query, words: str) -> Lookup:
         annotated = _annotated(query, words, operators=True)
         if annotated is not None:
             return annotated
+    if query.closed:
+        raise not_read(query, words)
     schema = query.schema
     found = schema.cache.get(words)
     if found is None:
@@ -199,8 +211,10 @@ def lookup_for(query: Query, words: str) -> Lookup:
 
 def _annotated(query: Query, words: str, *, operators: bool) -> Lookup | None:
     """The lookup of an annotation; `None` when the words begin with no annotation's name."""
-    first, *rest = words.split("__")
-    found = query.annotations.get(first)
+    found, rest = query.annotations.get(words), list[str]()
+    if found is None:
+        first, *rest = words.split("__")
+        found = query.annotations.get(first)
     if found is None:
         return None
     return _finish(query.schema, cast("Expression", found), rest, words, operators)
@@ -485,47 +499,6 @@ def _in_query(lookup: Lookup, query: Query) -> Condition:
     elif len(columns) != 1:
         raise FieldError(f"{lookup.name} takes a query set of one column, not of {len(columns)}.")
     return Compared(lookup, Subselect(query.replace(columns=columns)))
-
-
-# ---------------------------------------------------------------- order
-
-
-def ordering(query: Query, term: Any) -> Ordering:
-    """A term of ORDER BY: `"name"`, `"-name"`, a column, an expression or an `Ordering`."""
-    if isinstance(term, str):
-        descending = term.startswith("-")
-        return _checked(Ordering(named(query, term[1:] if descending else term), descending=descending))
-    if isinstance(term, Ordering):
-        return _checked(cast("Ordering", resolve(query, term)))
-    if isinstance(term, Expression):
-        return _checked(Ordering(resolve(query, cast("Any", term))))
-    if isinstance(term, sa.ColumnElement):
-        return _core_ordering(query.schema, cast("Any", term))
-    raise FieldError(f"{term!r} cannot be ordered by. Give a name, '-name', a column, or an expression.")
-
-
-def _core_ordering(schema: Schema, term: sa.ColumnElement[Any]) -> Ordering:
-    """An expression of Core, with its `desc()`, `nulls_last()` and the like as ours."""
-    descending, nulls = False, None
-    while isinstance(term, sa.UnaryExpression) and term.modifier in _CORE_ORDERS:
-        made = _CORE_ORDERS[term.modifier]
-        descending = made == "desc" or descending
-        nulls = made if made in ("first", "last") else nulls
-        term = term.element
-    return Ordering(_checked_clause(schema, Clause(term)), descending=descending, nulls=cast("Any", nulls))
-
-
-_CORE_ORDERS: Mapping[Any, str] = {
-    operators.asc_op: "asc",
-    operators.desc_op: "desc",
-    operators.nulls_first_op: "first",
-    operators.nulls_last_op: "last",
-}
-
-
-def _checked(term: Ordering) -> Ordering:
-    refuse_many(term, "order by")
-    return term
 
 
 def refuse_many(node: Node, what: str) -> None:

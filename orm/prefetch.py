@@ -11,8 +11,9 @@ from orm.conditions import Members
 from orm.database import Database
 from orm.exceptions import FieldError
 from orm.loader import relation_setter
-from orm.lookups import checked_lookup, intern, ordering
+from orm.lookups import checked_lookup, intern
 from orm.operators import OPERATORS
+from orm.ordering import ordering
 from orm.persistence import schema_of, slot
 from orm.plans import select_plan
 from orm.query import Node, Query, QueryHolder

@@ -157,6 +157,8 @@ class Query:
         groups: what its rows are grouped by; `None` where each row is one of the model's.
         having: conditions on the groups.
         qualify: conditions on the values of window functions.
+        source: what its rows come from instead of the table: a set operation.
+        joins: common table expressions that its rows are joined with.
     """
 
     __slots__ = (
@@ -166,12 +168,14 @@ class Query:
         "empty",
         "groups",
         "having",
+        "joins",
         "limit",
         "offset",
         "order",
         "qualify",
         "schema",
         "selection",
+        "source",
         "where",
     )
 
@@ -189,6 +193,8 @@ class Query:
         self.groups: tuple[Node, ...] | None = None
         self.having: tuple[Node, ...] = ()
         self.qualify: tuple[Node, ...] = ()
+        self.source: Node | None = None
+        self.joins: tuple[Node, ...] = ()
 
     def copy(self) -> Query:
         """A copy for `replace` and the like to change before anybody else sees it."""
@@ -206,6 +212,8 @@ class Query:
         new.groups = self.groups
         new.having = self.having
         new.qualify = self.qualify
+        new.source = self.source
+        new.joins = self.joins
         return new
 
     def replace(self, **changes: Any) -> Query:
@@ -224,7 +232,7 @@ class Query:
             None if columns is None else tuple([node.shape(values, engine) for node in columns]),
             tuple([node.shape(values, engine) for node in self.where]),
             None if order is None else tuple([node.shape(values, engine) for node in order]),
-            self._more_shape(values, engine) if self.annotations else None,
+            self._more_shape(values, engine) if self._has_more else None,
             self.limit is None,
             self.offset is None,
         )
@@ -235,7 +243,7 @@ class Query:
         return shape
 
     def _more_shape(self, values: list[Any], engine: str) -> Hashable:
-        """The shape of what only queries with annotations have."""
+        """The shape of what few queries have: annotations, and other sources than the table."""
         groups = self.groups
         return (
             tuple([node.shape(values, engine) for node in self.added]),
@@ -243,7 +251,13 @@ class Query:
             None if groups is None else tuple([node.shape(values, engine) for node in groups]),
             tuple([node.shape(values, engine) for node in self.having]),
             tuple([node.shape(values, engine) for node in self.qualify]),
+            None if self.source is None else self.source.shape(values, engine),
+            tuple([node.shape(values, engine) for node in self.joins]),
         )
+
+    @property
+    def _has_more(self) -> bool:
+        return bool(self.annotations) or self.source is not None or bool(self.joins)
 
     def place(self, counter: Counter) -> PlacedQuery:
         """The query with every node knowing where its values are, in the order of `shape`."""
@@ -251,11 +265,13 @@ class Query:
         where = _placed(self.where, counter)
         order = None if self.order is None else _placed(self.order, counter)
         new = self.replace(columns=columns, where=where, order=order)
-        if self.annotations:
+        if self._has_more:
             new.added = _placed(self.added, counter)
             new.groups = None if self.groups is None else _placed(self.groups, counter)
             new.having = _placed(self.having, counter)
             new.qualify = _placed(self.qualify, counter)
+            new.source = None if self.source is None else self.source.place(counter)
+            new.joins = _placed(self.joins, counter)
         placed = PlacedQuery(new)
         for name in ("limit", "offset"):
             if getattr(self, name) is not None:
@@ -273,6 +289,14 @@ class Query:
         yield from self.groups or ()
         yield from self.having
         yield from self.qualify
+        if self.source is not None:
+            yield self.source
+        yield from self.joins
+
+    @property
+    def closed(self) -> bool:
+        """Whether it knows no other columns than those it has a name for: those of a set operation of `values()`."""
+        return self.source is not None and bool(getattr(self.source, "closed", False))
 
     @property
     def sliced(self) -> bool:

@@ -285,6 +285,8 @@ class QuerySet(Rows[M]):
 
     def _refuse_everything(self, what: str) -> None:
         query = self.query
+        if query.source is not None:
+            raise FieldError(f"{what}() changes rows of one table, not of a {query.source!r}. Use a filter with __in.")
         if query.selection.lock is not None:
             raise FieldError(f"{what}() locks the rows by itself. Leave select_for_update() out.")
         if not (self._every or query.where or query.sliced or query.empty):

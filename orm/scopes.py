@@ -52,6 +52,7 @@ class Compilation:
     dialect: Dialect
     parameters: dict[str, Parameter] = field(default_factory=dict[str, Parameter])
     entities: list[Entity] = field(default_factory=list[Entity])
+    ctes: dict[Node, sa.CTE] = field(default_factory=dict[Node, sa.CTE])
 
     @property
     def engine(self) -> str:
@@ -82,6 +83,7 @@ class Scope:
         known: the SQL of nodes that is not to be made again: what rows are grouped by, columns of a subquery, labels.
         outer: the scope of the query around.
         grouped: it is about groups of rows, so aggregates of the rows themselves have a value.
+        ctes: the common table expressions that the rows are joined with.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Scope:
         self.known: dict[Node, Element] = {}
         self.outer = outer
         self.grouped = False
+        self.ctes: dict[Node, From] = {}
 
     def table(self, path: Path) -> From:
         """The table at the end of a path, joined if it is not in reach yet."""
@@ -110,8 +113,13 @@ class Scope:
         """The scope of a subquery about related rows, which sees the same columns besides."""
         inner = Scope(self.compilation, source, tables, self.outer)
         inner.known = self.known
+        inner.ctes = self.ctes
         return inner
+
+    def cte(self, node: Node) -> From:
+        """The rows of a common table expression that the query is joined with."""
+        return self.ctes[node]
 
     def reachable(self) -> list[From]:
         """All tables in reach, those of the queries around too: what a subquery is correlated with."""
-        return [*self.tables.values(), *(self.outer.reachable() if self.outer is not None else ())]
+        return [*self.tables.values(), *self.ctes.values(), *(self.outer.reachable() if self.outer is not None else ())]

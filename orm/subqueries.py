@@ -147,6 +147,8 @@ def rewritten(query: Query, change: Callable[[Node], Node]) -> Query:
         groups=None if query.groups is None else each(query.groups),
         having=each(query.having),
         qualify=each(query.qualify),
+        source=None if query.source is None else apply(query.source),
+        joins=each(query.joins),
     )
 
 
