@@ -37,6 +37,7 @@ LAYERS = {
     "orm.compiler": 4,
     "orm.paths": 4,
     "orm.locks": 4,
+    "orm.targets": 4,
     "orm.loader": 4,
     "orm.aggregation": 4,
     "orm.plans": 5,
