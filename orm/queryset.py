@@ -113,9 +113,7 @@ class QuerySet(Rows[M]):
             words.append(name if isinstance(name, str) else repr(node))
         if len(set(words)) != len(words):
             raise FieldError(f"Each column once, please: {', '.join(words)}.")
-        from_here = self.query.selection
-        selection = type(EVERYTHING)(form=form, names=tuple(words), distinct=from_here.distinct, lock=from_here.lock)
-        return Rows[Any](self.query.replace(columns=tuple(nodes), selection=selection), self._database)
+        return self._reading(tuple(nodes), form, tuple(words))
 
     def search(self, term: str) -> Self:
         """Only the rows that have the term, but for case, in one of the model's text columns."""
@@ -194,7 +192,7 @@ class QuerySet(Rows[M]):
         database = self._target()
         query = query.replace(selection=EVERYTHING)  # no rows are read, nor locked
         plan, values = plans.aggregate_plan(query, resolved, database)
-        rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
+        rows = await self._send(plan, values, database)
         return cast("dict[str, Any]", cast("Any", plan.load)(rows, None)[0])
 
     async def in_bulk(self, keys: Iterable[Any] | None = None, *, field: str = "pk") -> dict[Any, M]:
@@ -210,6 +208,8 @@ class QuerySet(Rows[M]):
 
         Its columns are matched by name; columns the model does not have become attributes.
         """
+        if self._comment:
+            raise FieldError("from_statement() sends a statement of your own. Write the comment into it.")
         return StatementSet(self._schema, statement, values, self._database)
 
     # ------------------------------------------------------------ writing
@@ -344,7 +344,8 @@ class QuerySet(Rows[M]):
             return Outcome((), 0), []
         database = self._target()
         plan, arguments = plan_of(query, database)
-        outcome = await writing.run(database, self._schema, plan, plan.bind(arguments))
+        sql = self._commented(plan.sql, database.dialect)
+        outcome = await writing.run(database, self._schema, plan, plan.bind(arguments), sql)
         return outcome, [] if plan.load is None else plan.load(outcome.rows, self._database)
 
     def _refuse_everything(self, what: str) -> None:

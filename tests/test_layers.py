@@ -25,6 +25,8 @@ LAYERS = {
     "orm.operators": 2,
     "orm.jsonpath": 2,
     "orm.engines": 2,
+    "orm.comments": 2,
+    "orm.explain": 3,
     "orm.moments": 2,
     "orm.validation": 3,
     "orm.expressions": 3,
