@@ -228,10 +228,16 @@ def reading(query: Query, form: str, given: Sequence[Any], expressions: Mapping[
         words.append(item if isinstance(item, str) else repr(node))
     if len(set(words)) != len(words):
         raise FieldError(f"Each column once, please: {', '.join(words)}.")
-    selection = replace(
-        query.selection, form=form, names=tuple(words), related=(), only=frozenset(), deferred=frozenset()
-    )
-    return query.replace(columns=tuple(nodes), selection=selection, added=())
+    return formed(query, tuple(nodes), form, tuple(words))
+
+
+def formed(
+    query: Query, columns: tuple[Node, ...], form: str, names: tuple[str, ...], target: type[Any] | None = None
+) -> Query:
+    """A query that reads these columns, and makes this of each row."""
+    empty = frozenset[str]()
+    selection = replace(query.selection, form=form, names=names, target=target, related=(), only=empty, deferred=empty)
+    return query.replace(columns=columns, selection=selection, added=())
 
 
 def _all(query: Query) -> list[str]:

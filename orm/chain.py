@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
-from orm import annotating, combining, lookups
+from orm import annotating, combining, comments, lookups
 from orm.conditions import Constant
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import Condition, Expression, Ordering, Reference
 from orm.ordering import ordering
+from orm.plans import Plan
 from orm.prefetch import Prefetch, default_order
 from orm.query import Node, Query, QueryHolder
 from orm.schema import Schema
@@ -25,12 +27,13 @@ MOST_ROWS = 2**63 - 1
 class Chain(QueryHolder):
     """An immutable description of one query. Every method returns a new one."""
 
-    __slots__ = ("_database", "_every", "prefetches")
+    __slots__ = ("_comment", "_database", "_every", "prefetches")
 
     def __init__(self, query: Query, database: Database | None = None) -> None:
         self.query = query
         self._database = database
         self._every = False
+        self._comment = ""
         self.prefetches: tuple[Prefetch, ...] = ()
 
     def _with(self, query: Query) -> Self:
@@ -38,6 +41,7 @@ class Chain(QueryHolder):
         new.query = query
         new._database = self._database
         new._every = self._every
+        new._comment = self._comment
         new.prefetches = self.prefetches
         return new
 
@@ -176,6 +180,31 @@ class Chain(QueryHolder):
         new = self._with(self.query)
         new._database = database
         return new
+
+    def comment(self, text: str) -> Self:
+        """Send a comment with every statement: `/* … */` at its end, for logs and the server's list of activity.
+
+        It is no part of the query: plans are shared by query sets with any comments. The last one wins; an empty text
+        takes it away.
+
+        Args:
+            text: one line of printable characters, at most 500, without `/*` and `*/`.
+
+        Raises:
+            ValidationError: the text could be anything else than a comment.
+        """
+        new = self._with(self.query)
+        new._comment = comments.ending(text)
+        return new
+
+    def _commented(self, sql: str, dialect: Dialect) -> str:
+        """SQL as it is sent."""
+        return comments.commented(sql, self._comment, dialect) if self._comment else sql
+
+    def _send(self, plan: Plan, values: Sequence[Any], database: Database) -> Awaitable[Sequence[Sequence[Any]]]:
+        """Run a plan that reads, and give the driver's rows. Not a coroutine of its own: it is on the hot path."""
+        sql = self._commented(plan.sql, database.dialect)
+        return database.fetch(sql, plan.bind(values), write=plan.writes, info=plan)
 
     def _selecting(self, **changes: Any) -> Self:
         return self._with(self.query.replace(selection=replace(self.query.selection, **changes)))

@@ -136,9 +136,9 @@ def _cte(node: CTE, compilation: Compilation) -> sa.CTE:
     if found is None:
         first = _cte_part(node, 0, compilation)
         if len(node.parts) == 1:
-            found = compilation.ctes[origin] = first.cte(node.name)
+            found = compilation.ctes[origin] = first.cte(node.name, nesting=True)
         else:
-            found = compilation.ctes[cast("CTE", node.itself)] = first.cte(node.name, recursive=True)
+            found = compilation.ctes[cast("CTE", node.itself)] = first.cte(node.name, recursive=True, nesting=True)
             following = _cte_part(node, 1, compilation)
             found = compilation.ctes[origin] = found.union(following) if node.distinct else found.union_all(following)
     return found

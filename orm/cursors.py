@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import ipaddress
 import json
-from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -26,6 +25,7 @@ from orm import types
 from orm.conditions import Constant, Leaf, Lookup
 from orm.exceptions import FieldError, InvalidCursor, ValidationError
 from orm.expressions import Clause, Condition, Ordering, Reference, Tree
+from orm.loader import Loader, row_loader
 from orm.lookups import intern, negate, simplify
 from orm.operators import OPERATORS
 from orm.query import Node, Path, Query, Selection
@@ -438,7 +438,9 @@ def _reading(asked: Query, needed: Sequence[Reference]) -> Query:
         )
     added = [reference for reference in needed if not any(column is reference for column in columns)]
     names = (*selection.names, *map(repr, added))
-    return asked.replace(columns=(*columns, *added), selection=replace(selection, form="tuple", names=names))
+    return asked.replace(
+        columns=(*columns, *added), selection=replace(selection, form="tuple", names=names, target=None)
+    )
 
 
 def _reading_instances(selection: Selection, needed: Sequence[Reference]) -> Selection:
@@ -470,17 +472,13 @@ def _index(columns: tuple[Node, ...], reference: Reference) -> int:
 
 def _stripped(asked: Query, rows: list[Any]) -> list[Any]:
     """Rows of the form that was asked for, without the columns that were only read for the cursor."""
-    form, names = asked.selection.form, asked.selection.names
-    if form == "dict":
-        return [dict(zip(names, row, strict=False)) for row in rows]
-    if form == "flat":
-        return [row[0] for row in rows]
-    if form == "named":
-        made = _named(f"{asked.schema.name}Row", names)
-        return [made(*row[: len(names)]) for row in rows]
-    return [row[: len(names)] for row in rows]
+    load = _loader(asked.selection, asked.schema.name)
+    count = len(asked.selection.names)
+    return load([row[:count] for row in rows], None)
 
 
 @lru_cache
-def _named(name: str, fields: tuple[str, ...]) -> Callable[..., Any]:
-    return namedtuple(name, fields)  # pyright: ignore[reportUntypedNamedTuple]
+def _loader(selection: Selection, model: str) -> Loader:
+    """What makes rows of values that are converted already."""
+    names = selection.names
+    return row_loader(selection.form, names, [None] * len(names), model, selection.target)

@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, cast
 
+import pydantic
+
+from orm import targets
 from orm.database import Database
 from orm.query import Path
 from orm.schema import FieldSpec, InstanceState, Relation, Schema
@@ -170,22 +174,66 @@ def relation_setter(relation: Relation) -> Callable[[Any, Any], None]:
     return lambda instance, value: object.__setattr__(instance, name, value)
 
 
-def row_loader(form: str, names: Sequence[str], processors: Sequence[Processor | None], model: str) -> Loader:
-    """A function that makes a dictionary, a tuple, a named tuple or the only value of each row."""
+def row_loader(
+    form: str,
+    names: Sequence[str],
+    processors: Sequence[Processor | None],
+    model: str,
+    target: type[Any] | None = None,
+) -> Loader:
+    """A function that makes a dictionary, a tuple, a named tuple, the only value or an object of each row.
+
+    Args:
+        form: which of these, in the words of `Selection`.
+        names: the names of the columns.
+        processors: what turns each into a value.
+        model: the model's name.
+        target: the class of the objects.
+    """
     source = _Source()
     columns = [f"v{index}" for index in range(len(names))]
     values = [_converted(source, f"convert{i}", process, f"v{i}") for i, process in enumerate(processors)]
-    target = ", ".join(columns) + ","
     if form == "dict":
-        made = "{" + ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True)) + "}"
+        made = _dictionary(names, values)
     elif form == "flat":
         made = values[0]
     elif form == "named":
         # Its columns are known at run time only.
         source.names["Row"] = namedtuple(f"{model}Row", names)  # pyright: ignore[reportUntypedNamedTuple]
         made = f"Row({', '.join(values)})"
+    elif target is not None:
+        made = _built(source, target, names, values)
     else:
         made = f"({', '.join(values)},)"
+    rows = f"[{made} for {', '.join(columns)}, in rows]"
     source.add(0, "def load(rows, database):")
-    source.add(1, f"return [{made} for {target} in rows]")
+    if target is not None and targets.validates(target):
+        source.names |= {"Invalid": pydantic.ValidationError, "misfit": partial(targets.misfit, model, target)}
+        source.add(1, "try:")
+        source.add(2, f"return {rows}")
+        source.add(1, "except Invalid as error:")
+        source.add(2, "raise misfit(error) from error")
+    else:
+        source.add(1, f"return {rows}")
     return source.compiled()
+
+
+def _dictionary(names: Sequence[str], values: Sequence[str]) -> str:
+    return "{" + ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True)) + "}"
+
+
+def _built(source: _Source, target: type[Any], names: Sequence[str], values: Sequence[str]) -> str:
+    """The call that makes an object of a row. A position costs half of what a keyword does."""
+    make = targets.maker(target)
+    if make is not None:
+        source.names["make"] = make
+        return f"make({_dictionary(names, values)})"
+    source.names["Target"] = target
+    given = dict(zip(names, values, strict=True))
+    arguments: list[str] = []
+    by_position = True
+    for field in targets.fields_of(target):
+        by_position = by_position and field.positional and field.key in given
+        if field.key in given:
+            arguments.append(given[field.key] if by_position else f"{field.key}={given[field.key]}")
+    return f"Target({', '.join(arguments)})"

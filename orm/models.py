@@ -21,7 +21,7 @@ from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObj
 from orm.fields import Field
 from orm.lookups import conditions
 from orm.persistence import forget_relation, is_new, key_of, schema_of, set_attribute, slot
-from orm.prefetch import Prefetch, prefetch
+from orm.prefetch import Prefetch, Reader, prefetch
 from orm.query import Query
 from orm.queryset import Objects
 from orm.relations import RelationField
@@ -332,7 +332,7 @@ class Model(Instance, metaclass=ModelMeta):
             bound = database is not schema.registry.database
             for name in related:
                 forget_relation(self, name)
-            await prefetch([self], [Prefetch(name) for name in related], database, bound)
+            await prefetch([self], [Prefetch(name) for name in related], Reader(database, bound))
         return self
 
     def after_load(self) -> None:

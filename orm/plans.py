@@ -168,7 +168,7 @@ def _compile_select(query: Query, dialect: Dialect, bound: bool) -> Plan:
     processors = [types.result_processor(column.type, dialect) for column in columns]
     selection = query.selection
     if query.columns is not None:
-        load = row_loader(selection.form, selection.names, processors, query.schema.name)
+        load = row_loader(selection.form, selection.names, processors, query.schema.name, selection.target)
     else:
         link = selection.link is not None
         names = [repr(node) for node in query.added]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from orm.columns import words_of
+from orm.comments import commented
 from orm.conditions import Members
 from orm.database import Database
 from orm.exceptions import FieldError
@@ -45,6 +46,35 @@ class Prefetch:
         return f"Prefetch({self.relation!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Where related rows are read from, and how.
+
+    Attributes:
+        database: where from.
+        bound: instances remember the database.
+        comment: what is sent at the end of each statement.
+    """
+
+    database: Database
+    bound: bool
+    comment: str = ""
+
+    def told_by(self, item: Prefetch | None) -> Reader:
+        """The reader of a query set that was given for the related rows: its own comment goes before."""
+        own = getattr(item.queryset, "_comment", "") if item is not None else ""
+        return replace(self, comment=own) if own else self
+
+    async def fetch(self, query: Query) -> list[Any]:
+        """The instances of a query, each with its key where it has a link."""
+        database = self.database
+        plan, values = select_plan(query, database, bound=self.bound)
+        sql = commented(plan.sql, self.comment, database.dialect)
+        rows = await database.fetch(sql, plan.bind(values), info=plan)
+        assert plan.load is not None
+        return plan.load(rows, database if self.bound else None)
+
+
 def default_order(schema: Schema) -> tuple[Node, ...]:
     """The order of `Meta.ordering`."""
     found = schema.derived.get("ordering")
@@ -70,14 +100,14 @@ def check(schema: Schema, prefetch: Prefetch) -> None:
         raise FieldError(f"{prefetch!r} needs a query set of instances without a slice.")
 
 
-async def prefetch(instances: Sequence[Instance], wanted: Sequence[Prefetch], database: Database, bound: bool) -> None:
+async def prefetch(instances: Sequence[Instance], wanted: Sequence[Prefetch], reader: Reader) -> None:
     """Read what is wanted of the instances, level by level."""
     if not instances:
         return
     for name, group in _by_first_name(wanted).items():
         relation = schema_of(instances[0]).relation(name)
         assert relation is not None
-        await _level(instances, relation, group, database, bound)
+        await _level(instances, relation, group, reader)
 
 
 def _by_first_name(wanted: Sequence[Prefetch]) -> dict[str, list[Prefetch]]:
@@ -87,19 +117,19 @@ def _by_first_name(wanted: Sequence[Prefetch]) -> dict[str, list[Prefetch]]:
     return groups
 
 
-async def _level(
-    instances: Sequence[Instance], relation: Relation, group: list[Prefetch], database: Database, bound: bool
-) -> None:
+async def _level(instances: Sequence[Instance], relation: Relation, group: list[Prefetch], reader: Reader) -> None:
     own = [item for item in group if "__" not in item.relation]
     deeper = [_shortened(item) for item in group if "__" in item.relation]
     plain = next((item for item in own if item.to_attr is None), None)
     if plain is not None or deeper:
-        related = await _related(instances, relation, plain, database, bound)
+        inner = reader.told_by(plain)
+        related = await _related(instances, relation, plain, inner)
         nested = [*_nested(plain), *deeper]
-        await prefetch(related, nested, database, bound)
+        await prefetch(related, nested, inner)
     for item in own:
         if item.to_attr is not None:
-            await prefetch(await _related(instances, relation, item, database, bound), _nested(item), database, bound)
+            inner = reader.told_by(item)
+            await prefetch(await _related(instances, relation, item, inner), _nested(item), inner)
 
 
 def _nested(item: Prefetch | None) -> Sequence[Prefetch]:
@@ -111,7 +141,7 @@ def _shortened(item: Prefetch) -> Prefetch:
 
 
 async def _related(
-    instances: Sequence[Instance], relation: Relation, item: Prefetch | None, database: Database, bound: bool
+    instances: Sequence[Instance], relation: Relation, item: Prefetch | None, reader: Reader
 ) -> list[Instance]:
     """The related instances, hung on those they belong to."""
     attach = _attach(relation, item)
@@ -123,7 +153,7 @@ async def _related(
     for instance in instances:
         owners.setdefault(getattr(instance, near), []).append(instance)
     keys = [key for key in owners if key is not None]
-    pairs = await _read(relation, keys, _base_query(relation, item), database, bound) if keys else []
+    pairs = await _read(relation, keys, _base_query(relation, item), reader) if keys else []
     found: dict[Any, list[Instance]] = {}
     for key, related in pairs:
         found.setdefault(key, []).append(related)
@@ -183,9 +213,7 @@ def _attach(relation: Relation, item: Prefetch | None) -> Callable[[Instance, li
     return lambda instance, related: setter(instance, related[0] if related else None)
 
 
-async def _read(
-    relation: Relation, keys: list[Any], query: Query, database: Database, bound: bool
-) -> list[tuple[Any, Instance]]:
+async def _read(relation: Relation, keys: list[Any], query: Query, reader: Reader) -> list[tuple[Any, Instance]]:
     """The related instances, each with the key of those it belongs to."""
     if query.empty:
         return []
@@ -198,7 +226,7 @@ async def _read(
         linked = query.replace(
             where=(Members(lookup, keys), *query.where), selection=replace(query.selection, link=back)
         )
-        return cast("list[tuple[Any, Instance]]", await _fetch(linked, database, bound))
+        return cast("list[tuple[Any, Instance]]", await reader.fetch(linked))
     lookup = checked_lookup(target, intern(target, (), relation.far), OPERATORS["in"])
     far = relation.far.name
     selection = query.selection  # the column that says whom a row belongs to is always read
@@ -207,9 +235,7 @@ async def _read(
         only=selection.only | {far} if selection.only else selection.only,
         deferred=selection.deferred - {far},
     )
-    rows = await _fetch(
-        query.replace(where=(Members(lookup, keys), *query.where), selection=selection), database, bound
-    )
+    rows = await reader.fetch(query.replace(where=(Members(lookup, keys), *query.where), selection=selection))
     return [(slot(row, far), row) for row in rows]
 
 
@@ -217,10 +243,3 @@ def _link(relation: Relation) -> Relation:
     """From the target of a many-to-many relation to the rows between."""
     _, forward = cast("tuple[Relation, Relation]", relation.through)
     return Relation(relation.name, forward.target, forward.source, forward.far, forward.near, True, False, forward.spec)
-
-
-async def _fetch(query: Query, database: Database, bound: bool) -> list[Any]:
-    plan, values = select_plan(query, database, bound=bound)
-    rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
-    assert plan.load is not None
-    return plan.load(rows, database if bound else None)

@@ -110,8 +110,8 @@ class Selection:
     """What a query reads, as far as it has no values.
 
     Attributes:
-        form: what a row becomes: an instance, a dictionary, a tuple, a named tuple or its only value.
-        names: the names of the columns, for forms other than instances.
+        form: what a row becomes: an instance, a dictionary, a tuple, a named tuple, its only value or a `target`.
+        names: the names of the columns, for forms other than instances; what a target takes them under.
         related: the to-one relations that are read in the same statement.
         only: the words of the only columns to be read; empty for all.
         deferred: the words of the columns that are not to be read.
@@ -119,6 +119,7 @@ class Selection:
             first column is then the key that these rows refer to.
         lock: how rows are locked, or `None`.
         distinct: equal rows are given once.
+        target: the class that rows are built into.
     """
 
     form: str = "instance"
@@ -129,11 +130,12 @@ class Selection:
     link: Relation | None = None
     lock: Lock | None = None
     distinct: bool = False
+    target: type[Any] | None = None
     hash: int = field(init=False, compare=False, repr=False, default=0)
 
     def __post_init__(self) -> None:
-        parts = (self.form, self.names, self.related, self.only, self.deferred, self.link, self.lock, self.distinct)
-        object.__setattr__(self, "hash", hash(parts))
+        what = (self.form, self.names, self.target, self.related, self.only, self.deferred)
+        object.__setattr__(self, "hash", hash((what, self.link, self.lock, self.distinct)))
 
     def __hash__(self) -> int:
         return self.hash

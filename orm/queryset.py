@@ -146,6 +146,8 @@ class QuerySet(Rows[M]):
 
         Its columns are matched by name; columns the model does not have become attributes.
         """
+        if self._comment:
+            raise FieldError("from_statement() sends a statement of your own. Write the comment into it.")
         return StatementSet(self._schema, statement, values, self._database)
 
     # ------------------------------------------------------------ writing
@@ -280,7 +282,8 @@ class QuerySet(Rows[M]):
             return Outcome((), 0), []
         database = self._target()
         plan, arguments = plan_of(query, database)
-        outcome = await writing.run(database, self._schema, plan, plan.bind(arguments))
+        sql = self._commented(plan.sql, database.dialect)
+        outcome = await writing.run(database, self._schema, plan, plan.bind(arguments), sql)
         return outcome, [] if plan.load is None else plan.load(outcome.rows, self._database)
 
     def _refuse_everything(self, what: str) -> None:

@@ -8,17 +8,20 @@ from dataclasses import replace
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 
-from orm import annotating, cursors, pagination, plans
+from orm import annotating, cursors, explain, locks, pagination, plans, targets
 from orm.chain import MOST_ROWS, Chain, at_least_one
 from orm.conditions import Constant
 from orm.cursors import CursorPage
+from orm.database import Database, Table
+from orm.database.dialects import dialect_named
+from orm.database.executor import table
 from orm.exceptions import FieldError, ValidationError
+from orm.explain import NOTHING, Format
 from orm.expressions import Condition, Expression
 from orm.loader import Loader
 from orm.pagination import Page
-from orm.prefetch import prefetch
+from orm.prefetch import Reader, prefetch
 from orm.query import EVERYTHING, Node, Query
 
 T = TypeVar("T")
@@ -26,6 +29,9 @@ A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
+R = TypeVar("R")
+Engine = Literal["sqlite", "postgresql", "mysql", "mariadb"]
+"""The engines that there is SQL for."""
 DEFAULT_CHUNK = 1000
 """How many rows are read at a time when a query set is iterated."""
 
@@ -45,10 +51,10 @@ class Rows(Chain, Generic[T]):
         bound = self._database is not None
         database = self._database if self._database is not None else query.schema.database
         plan, values = plans.select_plan(query, database, bound=bound)
-        rows = await database.fetch(plan.sql, plan.bind(values), write=plan.writes, info=plan)
+        rows = await self._send(plan, values, database)
         result: list[Any] = cast("Loader", plan.load)(rows, self._database)
         if self.prefetches:
-            await prefetch(result, self.prefetches, database, bound)
+            await prefetch(result, self.prefetches, Reader(database, bound, self._comment))
         return result
 
     def __await__(self) -> Generator[Any, None, list[T]]:
@@ -75,10 +81,11 @@ class Rows(Chain, Generic[T]):
         database = self._target()
         plan, values = plans.select_plan(query, database, bound=bound)
         load = cast("Loader", plan.load)
-        async for rows in database.stream(plan.sql, plan.bind(values), chunk_size=size, write=plan.writes, info=plan):
+        sql = self._commented(plan.sql, database.dialect)
+        async for rows in database.stream(sql, plan.bind(values), chunk_size=size, write=plan.writes, info=plan):
             items: list[Any] = load(rows, self._database)
             if self.prefetches:
-                await prefetch(items, self.prefetches, database, bound)
+                await prefetch(items, self.prefetches, Reader(database, bound, self._comment))
             if items:
                 yield items
 
@@ -193,7 +200,7 @@ class Rows(Chain, Generic[T]):
     def _reading(self, form: str, names: Sequence[Any], expressions: Mapping[str, Any]) -> Rows[Any]:
         if self.prefetches:
             raise FieldError("prefetch_related() reads instances. Leave it out, or leave out values().")
-        return Rows[Any](annotating.reading(self.query, form, names, expressions), self._database)
+        return self._rows(annotating.reading(self.query, form, names, expressions))
 
     async def aggregate(self, **aggregates: Expression) -> dict[str, Any]:
         """One value of all rows for each aggregate, by name: `await tracks.aggregate(total=Sum("price"))`.
@@ -212,7 +219,7 @@ class Rows(Chain, Generic[T]):
             query = query.replace(selection=EVERYTHING, added=())
         database = self._target()
         plan, values = plans.aggregate_plan(query, nodes, database)
-        rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
+        rows = await self._send(plan, values, database)
         return cast("dict[str, Any]", cast("Loader", plan.load)(rows, None)[0])
 
     async def _scalar(self, operation: str, query: Query) -> Any:
@@ -220,7 +227,7 @@ class Rows(Chain, Generic[T]):
         if query.selection.lock is not None:  # no rows are read
             query = query.replace(selection=replace(query.selection, lock=None))
         plan, values = plans.scalar_plan(operation, query, database)
-        rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
+        rows = await self._send(plan, values, database)
         return rows[0][0] if rows else None
 
     @overload
@@ -243,7 +250,7 @@ class Rows(Chain, Generic[T]):
         if count not in pagination.COUNTS:
             raise ValidationError.single("count", f"count is 'exact', 'estimate' or None, not {count!r}.", count)
         self._check_page("paginate", page=page, per_page=per_page)
-        total = await pagination.estimated(self.query, self._target()) if count == "estimate" else None
+        total = await self._estimated() if count == "estimate" else None
         exact = count == "exact" or (count == "estimate" and total is None)
         if exact:
             total = await self.count()
@@ -254,6 +261,17 @@ class Rows(Chain, Generic[T]):
         if exact and total is not None:
             return pagination.exact(rows, page, per_page, total)
         return pagination.open_ended(rows, page, per_page, total)
+
+    async def _estimated(self) -> int | None:
+        """How many rows the planner expects; `None` where it does not tell (SQLite)."""
+        query, dialect = self.query, self._target().dialect
+        if query.empty:
+            return 0
+        if dialect.name == "sqlite":
+            return None
+        unlocked = replace(query.selection, lock=None)
+        told = await self._explained(query.replace(order=(), selection=unlocked), pagination.planner_words(dialect))
+        return pagination.expected(told, dialect)
 
     async def cursor_paginate(
         self,
@@ -286,16 +304,89 @@ class Rows(Chain, Generic[T]):
         for name, value in numbers.items():
             at_least_one(value, name)
 
+    # ------------------------------------------------------------ other rows
+
+    def into(self, target: type[R]) -> Rows[R]:
+        """Objects of a dataclass, a pydantic model or a NamedTuple, built straight from the rows.
+
+        The names of the target's fields say which columns are read: `title`, `artist__name`, or a pydantic alias that
+        is a column's name. After `values()` and `values_list()` their columns are matched with the fields by name. A
+        field without a column keeps its default.
+
+        Raises:
+            FieldError: a field without a default has no column, a column of `values()` has no field, or rows cannot
+                be built into what is given.
+            DataError: once it is awaited, when a pydantic model refuses a row; pydantic's error is the cause.
+        """
+        targets.check(target)
+        query, selection = self.query, self.query.selection
+        if self.prefetches:
+            raise FieldError("prefetch_related() reads instances. Leave it out, or leave out into().")
+        if selection.target is not None:
+            raise FieldError(f"The rows are built into {selection.target.__name__} already. Call into() once.")
+        columns: tuple[Node, ...]
+        if query.columns is None:
+            columns, keys = targets.columns_for(query, target)
+        else:
+            columns, keys = query.columns, targets.keys_for(target, selection.names)
+        return cast("Rows[R]", self._rows(annotating.formed(query, columns, "into", keys, target)))
+
+    def _rows(self, query: Query) -> Rows[Any]:
+        """The same rows in another form."""
+        rows = Rows[Any](query, self._database)
+        rows._comment = self._comment
+        return rows
+
     # ------------------------------------------------------------ seeing it
 
     def __str__(self) -> str:
         """The SQL, without values."""
+        return self.sql()
+
+    def sql(self, dialect: Engine | Database | None = None) -> str:
+        """The SQL that would be sent, without values. No connection is made.
+
+        Args:
+            dialect: for which engine, or for which database; for the query set's own database without it. The SQL for
+                an engine by its name is that for a current release.
+
+        Raises:
+            ValidationError: there is no such engine.
+            NotSupportedError: the engine does not have what was asked for.
+        """
         query = self._ready()
-        if query.empty:
-            return "-- nothing is sent: no row can match"
-        database = self._database or self._schema.registry.database
-        dialect = database.dialect if database is not None else sqlite_dialect()
-        return plans.sql_of(query, dialect)
+        if dialect is not None:
+            chosen = dialect.dialect if isinstance(dialect, Database) else dialect_named(dialect)
+            locks.check_engine(query, chosen)
+        else:
+            database = self._database or self._schema.registry.database
+            chosen = database.dialect if database is not None else dialect_named("sqlite")
+        return NOTHING if query.empty else self._commented(plans.sql_of(query, chosen), chosen)
+
+    async def explain(self, analyze: bool = False, format: Format | None = None) -> str:
+        """The database's plan for reading the rows, with the values that would be sent.
+
+        Args:
+            analyze: run the statement really, locks included, and tell what was measured; SQLite does not have it.
+            format: PostgreSQL has `"text"`, `"json"`, `"xml"` and `"yaml"`, MySQL `"traditional"`, `"json"` and
+                `"tree"`, MariaDB `"traditional"` and `"json"`; SQLite has only one. Without it: text, or a table.
+
+        Raises:
+            ValidationError: an option has a value that no engine knows.
+            NotSupportedError: the engine does not have what is asked for.
+        """
+        query, dialect = self._ready(), self._target().dialect
+        words = explain.words(dialect, analyze=analyze, format=format)
+        if query.empty or query.limit == 0:
+            return NOTHING
+        return explain.text(await self._explained(query, words), dialect)
+
+    async def _explained(self, query: Query, words: str) -> Table:
+        """What the engine answers to EXPLAIN, or whatever words it has for it."""
+        database = self._target()
+        plan, values = plans.select_plan(query, database, bound=self._database is not None)
+        sql = self._commented(f"{words} {plan.sql}", database.dialect)
+        return await database.perform(table, sql, plan.bind(values), plan.writes, plan)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._schema.name}: {self}>"

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import orm
-from orm import cursors, pagination, plans
+from orm import cursors, plans
 from tests.music import Album, Artist, Color, Employee, Everything, Level, Profile, Tag, Track
 from tests.recorder import Recorder
 
@@ -579,7 +579,7 @@ async def test_locked_rows_have_pages(music: orm.Database) -> None:
         locked = Tag.objects.order_by("word").select_for_update()
         assert [tag.word for tag in items(await forwards(locked, 2))] == ["a", "b", "c"]
         assert (await locked.paginate(2, per_page=2, count="estimate")).total == 3
-    assert (await pagination.estimated(locked.query, music) is None) is (music.dialect.name == "sqlite")
+    assert (await locked._estimated() is None) is (music.dialect.name == "sqlite")
 
 
 async def test_other_counts_are_refused(music: orm.Database) -> None:
