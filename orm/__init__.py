@@ -84,10 +84,14 @@ from orm.relations import (
 from orm.returning import Returning
 from orm.rows import Rows
 from orm.schema import Index, Registry, UniqueConstraint
+from orm.sources import CTE
+from orm.subqueries import Exists, OuterRef, Subquery
 from orm.version import VERSION as __version__
+from orm.windows import RowRange, ValueRange, Window
 
 __all__ = [
     "CASCADE",
+    "CTE",
     "JSON",
     "NO_ACTION",
     "RESTRICT",
@@ -120,6 +124,7 @@ __all__ = [
     "Email",
     "Enum",
     "Error",
+    "Exists",
     "Expression",
     "F",
     "Field",
@@ -147,6 +152,7 @@ __all__ = [
     "OneToOne",
     "OperationalError",
     "Ordering",
+    "OuterRef",
     "Page",
     "PoolTimeout",
     "Prefetch",
@@ -160,12 +166,14 @@ __all__ = [
     "RelatedSet",
     "Returning",
     "Reverse",
+    "RowRange",
     "Rows",
     "SerializationFailure",
     "Slug",
     "SmallInteger",
     "StaleInstance",
     "String",
+    "Subquery",
     "Sum",
     "Text",
     "Time",
@@ -174,6 +182,8 @@ __all__ = [
     "UniqueViolation",
     "ValidationError",
     "Value",
+    "ValueRange",
     "Version",
+    "Window",
     "__version__",
 ]
