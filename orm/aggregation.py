@@ -135,7 +135,8 @@ def _join_related(
     inner, where = rows()
     values = [element(key, inner) for key in keys]
     _join(inner, path)
-    columns = [plain(node, inner).label(f"a{index}") for index, node in enumerate(aggregates.values())]
+    first = len(scope.known)  # HAVING on MySQL does not tell columns of the same name in two subqueries apart
+    columns = [plain(node, inner).label(f"a{index}") for index, node in enumerate(aggregates.values(), first)]
     labelled = [value.label(f"k{index}") for index, value in enumerate(values)]
     statement = sa.select(*labelled, *columns).select_from(inner.source).where(*where).group_by(*values)
     related = statement.correlate(None).subquery()

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
 from orm import aggregation, locks
+from orm.aggregates import Aggregate
 from orm.conditions import Assigned, Members
 from orm.elements import element, made, order
 from orm.engines import check_set_operation
@@ -20,12 +21,13 @@ from orm.expressions import Annotation, Reference
 from orm.filtering import condition
 from orm.operators import Element
 from orm.paths import leaves_table
-from orm.query import Counter, Node, Path, PlacedQuery, Query, origin_of
+from orm.query import Counter, Node, Path, PlacedQuery, Query, origin_of, walk
 from orm.schema import FieldSpec, Schema
 from orm.scopes import Compilation, Entity, Scope
 from orm.sources import CTE, CTEColumn, SetOperation, SourceColumn
 from orm.subqueries import Exists, Subselect, is_correlated
 from orm.windowing import windows_in
+from orm.windows import Window
 
 _ONE: Final = sa.literal_column("1", sa.Integer())
 Columns = Callable[[Scope], Sequence[Element]]
@@ -342,16 +344,53 @@ def _aggregate_read(placed: PlacedQuery, nodes: Sequence[Node], compilation: Com
 
 def update(placed: PlacedQuery, assignments: Sequence[tuple[FieldSpec, Node]], compilation: Compilation) -> sa.Update:
     """UPDATE of exactly the rows that the query would read."""
-    schema = placed.query.schema
-    table = schema.table
+    table = placed.query.schema.table
+    if any(_reads_more(node) for _, node in assignments):
+        return _update_from(placed, assignments, compilation)
     scope = Scope(compilation, table, {(): table})
-    values: dict[str, Any] = {}
-    for spec, node in assignments:
-        if isinstance(node, Assigned):
-            values[spec.name] = compilation.parameter(node.position, table.c[spec.name].type)
-        else:
-            values[spec.name] = _fitting(element(node, scope), table.c[spec.name].type, compilation.engine)
+    values = {spec.name: _assigned(spec, node, scope, table) for spec, node in assignments}
     return sa.update(table).where(*_target(placed, compilation)).values(values)
+
+
+def _reads_more(node: Node) -> bool:
+    """Whether a value needs other rows than the one that is set."""
+    return any(
+        isinstance(part, (Subselect, Aggregate, Window, CTEColumn)) or (isinstance(part, Reference) and bool(part.path))
+        for part in walk(node)
+    )
+
+
+def _update_from(
+    placed: PlacedQuery, assignments: Sequence[tuple[FieldSpec, Node]], compilation: Compilation
+) -> sa.Update:
+    """UPDATE of the rows that the query would read, joined with the values it reads for them.
+
+    A subquery for each value would see on SQLite what the statement has just changed, and MySQL refuses it.
+    """
+    table = placed.query.schema.table
+    key = table.c[placed.query.schema.key.name]
+    computed = [(spec, node) for spec, node in assignments if not isinstance(node, Assigned)]
+
+    def columns(scope: Scope) -> list[Element]:
+        found = [element(node, scope).label(f"c{index}") for index, (_, node) in enumerate(computed)]
+        return [scope.tables[()].c[key.key].label("k"), *found]
+
+    rows = _statement(placed, compilation, columns).subquery()
+    values: dict[str, Any] = {
+        spec.name: compilation.parameter(node.position, table.c[spec.name].type)
+        for spec, node in assignments
+        if isinstance(node, Assigned)
+    }
+    for index, (spec, _) in enumerate(computed):
+        values[spec.name] = _fitting(rows.c[f"c{index}"], table.c[spec.name].type, compilation.engine)
+    return sa.update(table).where(key == rows.c.k).values(values)
+
+
+def _assigned(spec: FieldSpec, node: Node, scope: Scope, table: sa.Table) -> Element:
+    kind = table.c[spec.name].type
+    if isinstance(node, Assigned):
+        return scope.compilation.parameter(node.position, kind)
+    return _fitting(element(node, scope), kind, scope.compilation.engine)
 
 
 def _fitting(value: Element, kind: TypeEngine[Any], engine: str) -> Element:

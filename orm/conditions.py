@@ -71,8 +71,8 @@ class Lookup:
 
     @property
     def parts(self) -> tuple[Node, ...]:
-        """What its conditions have as a part: `left`, unless the key says all about it."""
-        return () if self.key is not None else (self.left,)
+        """What its conditions have as a part: `left`, unless it is a column, about which the key says all."""
+        return () if isinstance(self.left, Reference) and self.key is not None else (self.left,)
 
 
 def kind_of(node: Node) -> str:

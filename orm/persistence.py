@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -12,8 +12,8 @@ from orm import writing
 from orm.conditions import Assigned
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
-from orm.expressions import Clause, Expression, expression
-from orm.lookups import conditions, resolve
+from orm.expressions import Condition, Expression, expression, output_of
+from orm.lookups import conditions, refuse_many, resolve
 from orm.plans import update_plan
 from orm.query import Node, Query
 from orm.schema import FieldSpec, Instance, InstanceState, Schema
@@ -260,8 +260,7 @@ def field_named(schema: Schema, name: str) -> FieldSpec:
 
 async def _update(instance: Instance, schema: Schema, names: list[str], database: Database) -> None:
     values = {name: slot(instance, name) for name in names}
-    kinds = (Expression, sa.ClauseElement)
-    computed: dict[str, Any] = {name: value for name, value in values.items() if isinstance(value, kinds)}
+    computed: dict[str, Any] = {name: value for name, value in values.items() if isinstance(value, COMPUTED)}
     plain = validator(schema).partial({name: value for name, value in values.items() if name not in computed})
     version = _version(instance, schema)
     if version is not None:
@@ -305,7 +304,7 @@ async def _update_computed(
     if version is not None:
         words[cast("FieldSpec", schema.version).name] = version
     query = Query(schema).replace(where=(conditions(Query(schema), (), words),))
-    plan, values = update_plan(query, assignments(schema, plain | computed), database)
+    plan, values = update_plan(query, assignments(Query(schema), plain | computed), database)
     outcome = await database.run(plan.sql, plan.bind(values), info=plan)
     if outcome.rowcount == 0:
         raise writing.stale(schema, key_of(instance), version)
@@ -315,26 +314,34 @@ async def _update_computed(
         set_attribute(instance, name, value)
 
 
-def assignments(schema: Schema, values: dict[str, Any]) -> list[tuple[FieldSpec, Node]]:
-    """What an UPDATE sets: expressions resolved against the schema. Values are checked already."""
+def assignments(query: Query, values: Mapping[str, Any]) -> list[tuple[FieldSpec, Node]]:
+    """What an UPDATE sets: expressions resolved against the query. Values are checked already."""
     pairs: list[tuple[FieldSpec, Node]] = []
     for name, value in values.items():
+        spec = query.schema.fields[name]
         node: Node = Assigned(value)
-        if isinstance(value, sa.ColumnElement):
-            node = Clause(cast("Any", value))
-        elif isinstance(value, Expression):
-            node = resolve(Query(schema), expression(value))
-            _refuse_paths(schema, node)
-        pairs.append((schema.fields[name], node))
+        if isinstance(value, COMPUTED):
+            node = resolve(query, expression(value))
+            refuse_many(node, f"set {spec.label} to")
+            _check_kind(query.schema, spec, node)
+        pairs.append((spec, node))
     return pairs
 
 
-def _refuse_paths(schema: Schema, node: Node) -> None:
-    path = getattr(node, "path", ())
-    if path:
-        raise FieldError(f"An update of {schema.name} cannot read {node!r}, which is in another table.")
-    for part in node.parts:
-        _refuse_paths(schema, part)
+COMPUTED: Final = (Expression, Condition, sa.ClauseElement)
+"""What a column can be set to besides a value."""
+_NUMBERS: Final = frozenset({"integer", "decimal", "float"})
+_FLEXIBLE: Final = frozenset({"any", "json", "json_value", "enum"})
+
+
+def _check_kind(schema: Schema, spec: FieldSpec, node: Node) -> None:
+    """Raise `FieldError` for an expression whose values a column does not take."""
+    kinds = {schema.value_spec(spec).kind, output_of(node).kind}
+    if len(kinds) > 1 and not kinds <= _NUMBERS and not kinds & _FLEXIBLE:
+        raise FieldError(
+            f"{schema.name}.{spec.label} ({schema.value_spec(spec).kind}) cannot be set to {node!r} "
+            f"({output_of(node).kind}). Cast it to the type of the field."
+        )
 
 
 async def update_all(
@@ -416,8 +423,7 @@ def checked_values(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
         spec = settable(schema, name)
         if spec.name in plain or spec.name in computed:
             raise FieldError(f"{schema.name}.{spec.label} is given twice.")
-        if isinstance(value, (Expression, sa.ClauseElement)):
-            expression(value)
+        if isinstance(value, COMPUTED):
             computed[spec.name] = value
         else:
             plain[spec.name] = related_key(schema, spec, value)

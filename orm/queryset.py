@@ -264,7 +264,7 @@ class QuerySet(Rows[M]):
         version = self._schema.version
         if version is not None and version.name not in checked:
             checked[version.name] = F(version.name) + 1  # who holds an older instance must notice
-        assigned = persistence.assignments(self._schema, checked)
+        assigned = persistence.assignments(self.query, checked)
         return await self._write("update", returned, lambda q, d: plans.update_plan(q, assigned, d, returned))
 
     async def _delete(self, returned: Returned | None) -> tuple[Outcome, list[Any]]:
