@@ -140,7 +140,6 @@ def joined(query: Query, cte: object, conditions: Sequence[Any], words: Mapping[
         raise FieldError(f"There is a CTE {cte.name!r} in the query set already. Choose another name.")
     new = query.replace(joins=(*query.joins, Join((cte,))))
     found = lookups.conditions(new, conditions, words)
-    lookups.refuse_many(found, "join on")
     if not any(isinstance(node, CTEColumn) and node.cte is cte for node in walk(found)):
         columns = ", ".join(f"{cte.name}.c.{name}" for name in cte.specs)
         raise FieldError(

@@ -160,7 +160,7 @@ def _cte_part(node: CTE, index: int, compilation: Compilation) -> sa.Select[Any]
 
 @made.register
 def _source_column(node: SourceColumn, scope: Scope) -> Element:
-    return cast("Element", scope.tables[()].c[node.name])
+    return sa.type_coerce(scope.tables[()].c[node.name], node.output.type)  # the widest of the members' types
 
 
 @made.register

@@ -156,10 +156,16 @@ def _outer(query: Query, words: str) -> Node:
 
 
 def resolved_operand(query: Query, value: Any) -> Any:
-    """What is compared with: an expression resolved, a value as it is."""
+    """What is compared with: an expression resolved, also in a list, and a value as it is."""
     if isinstance(value, sa.ColumnElement):
         return checked_clause(query.schema, Clause(cast("Any", value)))
-    return resolve(query, value) if isinstance(value, Node) else value
+    if isinstance(value, Node):
+        return resolve(query, value)
+    if isinstance(value, (list, tuple)):
+        items = cast("list[Any]", value)
+        if any(isinstance(item, (Node, sa.ColumnElement)) for item in items):
+            return [resolved_operand(query, item) for item in items]
+    return cast("Any", value)
 
 
 # ---------------------------------------------------------------- words
@@ -332,7 +338,7 @@ def condition(query: Query, words: str, value: Any) -> Condition:
     """The condition that a word and its value make. Raises `FieldError` and `ValidationError`."""
     found = None if query.annotations else query.schema.cache.get(words)
     lookup: Lookup = found if found is not None else lookup_for(query, words)
-    if isinstance(value, (Node, sa.ColumnElement)):
+    if isinstance(value, (Node, sa.ColumnElement, list, tuple)):
         value = resolved_operand(query, value)
     made = compare(lookup, value)
     return cast("Condition", _resolve_parts(query, made)) if isinstance(value, QueryHolder) else made
@@ -414,7 +420,7 @@ def _members(lookup: Lookup, value: Any) -> Condition:
             lookup.name, f"{lookup.name} takes a list, a set or another iterable, not {value!r}.", value
         )
     items: list[Any] = [_key_of(lookup, item) for item in value if item is not None]  # pyright: ignore
-    if lookup.kind in ("json_value", "json"):
+    if lookup.kind in ("json_value", "json") or any(isinstance(item, Node) for item in items):
         exact = _with_operator(lookup, OPERATORS["exact"])
         return simplify("or", [compare(exact, item) for item in items])
     checked = [lookup.check(item) for item in items]
@@ -425,6 +431,9 @@ def _pair(lookup: Lookup, value: Any) -> Condition:
     if not isinstance(value, (tuple, list)) or len(value) != 2:  # pyright: ignore[reportUnknownArgumentType]
         raise _wrong(lookup, value, f"{lookup.name} takes a pair (from, to), not {value!r}.")
     low, high = value  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(low, Node) or isinstance(high, Node):
+        bounds = cast("Any", (("gte", low), ("lte", high)))
+        return simplify("and", [compare(_with_operator(lookup, OPERATORS[name]), bound) for name, bound in bounds])
     return _leaf(lookup, (lookup.check(low), lookup.check(high)))
 
 

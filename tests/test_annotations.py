@@ -310,6 +310,14 @@ async def test_expressions_compare_like_columns(shop: None) -> None:
     assert await titles.exclude(F("tracks__seconds") > 20) == ["Album 4"]
 
 
+async def test_pairs_and_lists_may_have_expressions(shop: None) -> None:
+    titles = Album.objects.order_by("id").values_list("title", flat=True)
+    assert await titles.filter(year__range=(1970, F("artist__id") + 1977)) == ["Album 0", "Album 1"]
+    assert await titles.filter(Album.year.range(F("year"), 1980)) == ["Album 0", "Album 1"]
+    assert await titles.filter(year__in=[F("artist__id") + 1977, 1983]) == ["Album 0", "Album 1", "Album 3"]
+    assert await titles.filter(Album.year.is_in([Album.artist.id + 1981])) == ["Album 3"]
+
+
 async def test_plans_of_annotated_queries_are_shared(shop: None) -> None:
     plans = Album.__schema__.plans
 
