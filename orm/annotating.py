@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from orm import lookups
 from orm.aggregates import Aggregate
+from orm.conditions import Constant, Looked
 from orm.exceptions import FieldError
 from orm.expressions import Annotation, Condition, Ordering, Reference, Tree, expression
 from orm.ordering import ordering
@@ -170,6 +171,15 @@ def check_condition(query: Query, node: Node) -> None:
         raise FieldError(f"{node!r} is {what}. Name it first: annotate(x={node!r}).filter(x__gt=…).")
     for child in node.children:
         check_condition(query, child)
+
+
+def is_computed(node: Node) -> bool:
+    """Whether a condition may be about more than columns and values. It is on the way of every filter."""
+    if isinstance(node, Looked):
+        return bool(node.parts)  # a column is no part of a condition on it
+    if isinstance(node, Tree):
+        return any(is_computed(part) for part in node.parts)
+    return not isinstance(node, Constant)
 
 
 def filtered(query: Query, found: Condition) -> Query:

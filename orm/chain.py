@@ -79,7 +79,7 @@ class Chain(QueryHolder):
         found = lookups.conditions(query, conditions, words)
         if negated:
             found = lookups.negate(found)
-        if found.parts or query.annotations:
+        if query.annotations or annotating.is_computed(found):
             return self._with(annotating.filtered(query, found))
         new = query.copy()
         if isinstance(found, Constant):

@@ -21,7 +21,7 @@ from orm.lookups import (
     transformed,
 )
 from orm.operators import OPERATORS
-from orm.query import Path, Query, QueryHolder
+from orm.query import Node, Path, Query, QueryHolder
 from orm.schema import FieldSpec, Schema
 from orm.transforms import TRANSFORMS
 
@@ -69,7 +69,9 @@ class Column(Handle[T]):
 
     def _compare(self, lookup: str, operand: Any) -> Condition:
         found = checked_lookup(self.schema, self.node, OPERATORS[lookup])
-        return compare(found, resolved_operand(Query(self.schema), operand))
+        if isinstance(operand, (Node, sa.ColumnElement, list, tuple)):
+            operand = resolved_operand(Query(self.schema), operand)
+        return compare(found, operand)
 
     def __eq__(self, other: Operand[T]) -> Condition:  # type: ignore[override]
         return self._compare("exact", other)

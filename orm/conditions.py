@@ -8,9 +8,9 @@ from typing import Any, Final, cast
 
 import sqlalchemy as sa
 
-from orm.expressions import Condition, Expression, Reference, as_condition, output_of
+from orm.expressions import Condition, Expression, Function, Reference, as_condition, output_of
 from orm.operators import Operator
-from orm.query import Node
+from orm.query import Node, walk
 from orm.validation import Checker, operand_checker
 
 
@@ -36,11 +36,12 @@ class Lookup:
     Attributes:
         left: what is compared: a column, perhaps transformed, or another resolved expression.
         key: what distinguishes it in a shape; `None` where `left` has values, which every condition has to list.
+        plain: `left` is a column, or functions of one, without values.
         kind: which lookups `left` has.
         check: checks an operand and gives it as it is sent.
     """
 
-    __slots__ = ("check", "key", "kind", "left", "operator")
+    __slots__ = ("check", "key", "kind", "left", "operator", "plain")
 
     def __init__(self, left: Expression, operator: Operator) -> None:
         self.left = left
@@ -48,6 +49,9 @@ class Lookup:
         values: list[Any] = []
         shape = left.shape(values, "")
         self.key = None if values else (shape, operator)
+        self.plain = not values and all(
+            isinstance(part, Reference) or (isinstance(part, Function) and part.of_row) for part in walk(left)
+        )
         self.kind = kind_of(left)
         bounded = operator.name in ("exact", "in")
         self.check: Checker = operand_checker(self.name, left.output, self.kind, bounded=bounded)
@@ -71,8 +75,8 @@ class Lookup:
 
     @property
     def parts(self) -> tuple[Node, ...]:
-        """What its conditions have as a part: `left`, unless it is a column, about which the key says all."""
-        return () if isinstance(self.left, Reference) and self.key is not None else (self.left,)
+        """What its conditions have as a part: `left`, unless it is a column, of which the key says all."""
+        return () if self.plain else (self.left,)
 
 
 def kind_of(node: Node) -> str:

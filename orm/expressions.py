@@ -8,7 +8,7 @@ they become.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -409,6 +409,9 @@ class Function(Expression[T_co]):
     """
 
     __slots__ = ()
+
+    of_row: ClassVar[bool] = True
+    """Whether it needs no other row than the one that it is computed for."""
 
     def __init__(self, *operands: Any) -> None:
         super().__init__(tuple([operand(given) for given in operands]))

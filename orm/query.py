@@ -234,7 +234,7 @@ class Query:
             None if columns is None else tuple([node.shape(values, engine) for node in columns]),
             tuple([node.shape(values, engine) for node in self.where]),
             None if order is None else tuple([node.shape(values, engine) for node in order]),
-            self._more_shape(values, engine) if self._has_more else None,
+            self._more_shape(values, engine) if self.annotations or self.source is not None or self.joins else None,
             self.limit is None,
             self.offset is None,
         )
@@ -257,17 +257,13 @@ class Query:
             tuple([node.shape(values, engine) for node in self.joins]),
         )
 
-    @property
-    def _has_more(self) -> bool:
-        return bool(self.annotations) or self.source is not None or bool(self.joins)
-
     def place(self, counter: Counter) -> PlacedQuery:
         """The query with every node knowing where its values are, in the order of `shape`."""
         columns = None if self.columns is None else _placed(self.columns, counter)
         where = _placed(self.where, counter)
         order = None if self.order is None else _placed(self.order, counter)
         new = self.replace(columns=columns, where=where, order=order)
-        if self._has_more:
+        if self.annotations or self.source is not None or self.joins:
             new.added = _placed(self.added, counter)
             new.groups = None if self.groups is None else _placed(self.groups, counter)
             new.having = _placed(self.having, counter)

@@ -40,6 +40,7 @@ class WindowFunction(Function[T_co]):
     """A function that has a value in a window only; the base of `RowNumber`, `Lag` and their kin."""
 
     __slots__ = ()
+    of_row = False
 
 
 class Window(Expression[T_co]):
