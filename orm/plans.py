@@ -161,6 +161,13 @@ def sql_of(query: Query, dialect: Dialect) -> str:
     return str(statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True}))
 
 
+def statement_of(query: Query, dialect: Dialect) -> sa.Select[Any]:
+    """The statement of SQLAlchemy Core that reads a query's rows, with its values in it."""
+    values: list[Any] = []
+    query.shape(values, dialect.name)
+    return compiler.select(compiler.place(query, dialect.name), Compilation(dialect, values=values))
+
+
 def _compile_select(query: Query, dialect: Dialect, bound: bool) -> Plan:
     compilation = Compilation(dialect)
     statement = compiler.select(compiler.place(query, dialect.name), compilation)

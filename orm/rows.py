@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
 from orm import annotating, cursors, explain, locks, pagination, plans, targets
 from orm.chain import MOST_ROWS, Chain, at_least_one
@@ -355,13 +356,31 @@ class Rows(Chain, Generic[T]):
             NotSupportedError: the engine does not have what was asked for.
         """
         query = self._ready()
-        if dialect is not None:
-            chosen = dialect.dialect if isinstance(dialect, Database) else dialect_named(dialect)
-            locks.check_engine(query, chosen)
-        else:
-            database = self._database or self._schema.registry.database
-            chosen = database.dialect if database is not None else dialect_named("sqlite")
+        chosen = self._dialect(dialect)
+        locks.check_engine(query, chosen)
         return NOTHING if query.empty else self._commented(plans.sql_of(query, chosen), chosen)
+
+    def statement(self, dialect: Engine | Database | None = None) -> sa.Select[Any]:
+        """The SELECT of SQLAlchemy Core that would be sent, with its values: for a query of your own around it.
+
+        Args:
+            dialect: as for `sql()`; the statement is for that engine only.
+
+        Raises:
+            ValidationError: there is no such engine.
+            NotSupportedError: the engine does not have what was asked for.
+        """
+        query = self._ready()
+        chosen = self._dialect(dialect)
+        locks.check_engine(query, chosen)
+        made = plans.statement_of(query, chosen)
+        return made.where(sa.false()) if query.empty else made
+
+    def _dialect(self, dialect: Engine | Database | None) -> Dialect:
+        if dialect is not None:
+            return dialect.dialect if isinstance(dialect, Database) else dialect_named(dialect)
+        database = self._database or self._schema.registry.database
+        return database.dialect if database is not None else dialect_named("sqlite")
 
     async def explain(self, analyze: bool = False, format: Format | None = None) -> str:
         """The database's plan for reading the rows, with the values that would be sent.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,12 +47,17 @@ class Entity:
 
 @dataclass
 class Compilation:
-    """A statement under construction: its parameters, and what its columns mean."""
+    """A statement under construction: its parameters, and what its columns mean.
+
+    Attributes:
+        values: the query's values, if the statement is to have them in it: one that is no plan's.
+    """
 
     dialect: Dialect
     parameters: dict[str, Parameter] = field(default_factory=dict[str, Parameter])
     entities: list[Entity] = field(default_factory=list[Entity])
     ctes: dict[Node, sa.CTE] = field(default_factory=dict[Node, sa.CTE])
+    values: Sequence[Any] | None = None
 
     @property
     def engine(self) -> str:
@@ -69,6 +74,9 @@ class Compilation:
         item: int | None = None,
     ) -> sa.BindParameter[Any]:
         """A parameter for the value at a position; with `raw` the type only says what SQL sees."""
+        if self.values is not None:
+            value = self.values[position] if item is None else self.values[position][item]
+            return sa.bindparam(None, value if prepare is None else prepare(value), type_=kind, unique=True)
         name = f"v{len(self.parameters)}"
         self.parameters[name] = Parameter(position, None if raw else kind, prepare, item)
         return sa.bindparam(name, type_=kind, unique=False, required=True)

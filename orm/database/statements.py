@@ -293,7 +293,8 @@ class Statements:
             dialect=self._dialect, cache_key=key, column_keys=list(names), for_executemany=many
         )
         words = classify(sqlalchemy.string)
-        tables = tuple(sorted({str(table.name) for table in find_tables(query, include_crud=True, check_columns=True)}))
+        named = find_tables(query, include_crud=True, check_columns=True)  # a column by its name only has none
+        tables = tuple(sorted({str(table.name) for table in named if cast("Any", table) is not None}))
         hidden = bool(sqlalchemy.implicit_returning)
         statement = Statement(
             operation=words.operation,

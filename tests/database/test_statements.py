@@ -300,3 +300,8 @@ async def test_wrong_sql_is_a_programming_error(database: Database) -> None:
         with pytest.raises(ProgrammingError) as caught:
             await database.fetch_all(sql)
         assert caught.value.__cause__ is not None
+
+
+async def test_a_column_by_its_name_only(database: Database) -> None:
+    numbers = sa.select(sa.literal(1).label("number")).subquery()
+    assert await database.fetch_val(sa.select(sa.func.max(sa.column("number"))).select_from(numbers)) == 1
