@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from orm import lookups
 from orm.database import Database
+from orm.database.timeouts import is_duration
 from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import Condition, Constant, Expression, Ordering, Reference
 from orm.prefetch import Prefetch, default_order
@@ -21,13 +22,15 @@ MOST_ROWS = 2**63 - 1
 class Chain(QueryHolder):
     """An immutable description of one query. Every method returns a new one."""
 
-    __slots__ = ("_database", "_every", "prefetches")
+    __slots__ = ("_database", "_every", "prefetches", "time_limit")
 
     def __init__(self, query: Query, database: Database | None = None) -> None:
         self.query = query
         self._database = database
         self._every = False
         self.prefetches: tuple[Prefetch, ...] = ()
+        self.time_limit: float | None = None
+        """How long each of its statements may take."""
 
     def _with(self, query: Query) -> Self:
         new = object.__new__(type(self))
@@ -35,6 +38,7 @@ class Chain(QueryHolder):
         new._database = self._database
         new._every = self._every
         new.prefetches = self.prefetches
+        new.time_limit = self.time_limit
         return new
 
     @property
@@ -117,6 +121,19 @@ class Chain(QueryHolder):
         """From another database than the registry's; instances remember it."""
         new = self._with(self.query)
         new._database = database
+        return new
+
+    def timeout(self, seconds: float) -> Self:
+        """The same rows, but each statement that reads, updates or deletes them may take only so long.
+
+        It raises `QueryTimeout` then, and the database stops working on it. When the database has a `query_timeout`,
+        the shorter of the two counts.
+        """
+        if not is_duration(seconds):
+            message = f"timeout is a number of seconds, more than 0, not {seconds!r}."
+            raise ValidationError.single("timeout", message, seconds)
+        new = self._with(self.query)
+        new.time_limit = seconds
         return new
 
     def _selecting(self, **changes: Any) -> Self:

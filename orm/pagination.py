@@ -79,7 +79,7 @@ def open_ended(rows: list[Any], number: int, per_page: int, total: int | None) -
     return Page(items, number, per_page, total, has_next)
 
 
-async def estimated(query: Query, database: Database) -> int | None:
+async def estimated(query: Query, database: Database, timeout: float | None = None) -> int | None:
     """How many rows the planner expects a query to have; `None` where it does not tell (SQLite)."""
     engine = database.dialect.name
     if query.empty:
@@ -89,11 +89,12 @@ async def estimated(query: Query, database: Database) -> int | None:
     unlocked = replace(query.selection, lock=None)
     plan, values = plans.select_plan(query.replace(order=(), selection=unlocked), database)
     if engine == "postgresql":
-        rows = await database.fetch(f"EXPLAIN (FORMAT JSON) {plan.sql}", plan.bind(values), info=plan)
+        sql = f"EXPLAIN (FORMAT JSON) {plan.sql}"
+        rows = await database.fetch(sql, plan.bind(values), info=plan, timeout=timeout)
         return _postgresql_rows(rows[0][0])
     # MySQL always says how many of the rows pass the filter; MariaDB only when it is asked.
     words = "EXPLAIN EXTENDED" if getattr(database.dialect, "is_mariadb", False) else "EXPLAIN"
-    rows = await database.fetch(f"{words} {plan.sql}", plan.bind(values), info=plan)
+    rows = await database.fetch(f"{words} {plan.sql}", plan.bind(values), info=plan, timeout=timeout)
     return _mysql_rows([tuple(row) for row in rows])
 
 

@@ -69,14 +69,20 @@ def check(schema: Schema, prefetch: Prefetch) -> None:
         raise FieldError(f"{prefetch!r} needs a query set of instances without a slice.")
 
 
-async def prefetch(instances: Sequence[Instance], wanted: Sequence[Prefetch], database: Database, bound: bool) -> None:
-    """Read what is wanted of the instances, level by level."""
+async def prefetch(
+    instances: Sequence[Instance],
+    wanted: Sequence[Prefetch],
+    database: Database,
+    bound: bool,
+    timeout: float | None = None,
+) -> None:
+    """Read what is wanted of the instances, level by level, each statement within `timeout`."""
     if not instances:
         return
     for name, group in _by_first_name(wanted).items():
         relation = schema_of(instances[0]).relation(name)
         assert relation is not None
-        await _level(instances, relation, group, database, bound)
+        await _level(instances, relation, group, database, bound, timeout)
 
 
 def _by_first_name(wanted: Sequence[Prefetch]) -> dict[str, list[Prefetch]]:
@@ -87,22 +93,34 @@ def _by_first_name(wanted: Sequence[Prefetch]) -> dict[str, list[Prefetch]]:
 
 
 async def _level(
-    instances: Sequence[Instance], relation: Relation, group: list[Prefetch], database: Database, bound: bool
+    instances: Sequence[Instance],
+    relation: Relation,
+    group: list[Prefetch],
+    database: Database,
+    bound: bool,
+    timeout: float | None,
 ) -> None:
     own = [item for item in group if "__" not in item.relation]
     deeper = [_shortened(item) for item in group if "__" in item.relation]
     plain = next((item for item in own if item.to_attr is None), None)
     if plain is not None or deeper:
-        related = await _related(instances, relation, plain, database, bound)
+        related = await _related(instances, relation, plain, database, bound, timeout)
         nested = [*_nested(plain), *deeper]
-        await prefetch(related, nested, database, bound)
+        await prefetch(related, nested, database, bound, timeout)
     for item in own:
         if item.to_attr is not None:
-            await prefetch(await _related(instances, relation, item, database, bound), _nested(item), database, bound)
+            related = await _related(instances, relation, item, database, bound, timeout)
+            await prefetch(related, _nested(item), database, bound, timeout)
 
 
 def _nested(item: Prefetch | None) -> Sequence[Prefetch]:
     return getattr(item.queryset, "prefetches", ()) if item is not None and item.queryset is not None else ()
+
+
+def _time_limit(item: Prefetch | None, timeout: float | None) -> float | None:
+    """The shorter of the time limits: that of the query set that prefetches, and that of the one it reads with."""
+    own = getattr(item.queryset, "time_limit", None) if item is not None else None
+    return min([seconds for seconds in (own, timeout) if seconds is not None], default=None)
 
 
 def _shortened(item: Prefetch) -> Prefetch:
@@ -110,7 +128,12 @@ def _shortened(item: Prefetch) -> Prefetch:
 
 
 async def _related(
-    instances: Sequence[Instance], relation: Relation, item: Prefetch | None, database: Database, bound: bool
+    instances: Sequence[Instance],
+    relation: Relation,
+    item: Prefetch | None,
+    database: Database,
+    bound: bool,
+    timeout: float | None,
 ) -> list[Instance]:
     """The related instances, hung on those they belong to."""
     attach = _attach(relation, item)
@@ -122,7 +145,8 @@ async def _related(
     for instance in instances:
         owners.setdefault(getattr(instance, near), []).append(instance)
     keys = [key for key in owners if key is not None]
-    pairs = await _read(relation, keys, _base_query(relation, item), database, bound) if keys else []
+    query = _base_query(relation, item)
+    pairs = await _read(relation, keys, query, database, bound, _time_limit(item, timeout)) if keys else []
     found: dict[Any, list[Instance]] = {}
     for key, related in pairs:
         found.setdefault(key, []).append(related)
@@ -183,7 +207,7 @@ def _attach(relation: Relation, item: Prefetch | None) -> Callable[[Instance, li
 
 
 async def _read(
-    relation: Relation, keys: list[Any], query: Query, database: Database, bound: bool
+    relation: Relation, keys: list[Any], query: Query, database: Database, bound: bool, timeout: float | None
 ) -> list[tuple[Any, Instance]]:
     """The related instances, each with the key of those it belongs to."""
     if query.empty:
@@ -197,7 +221,7 @@ async def _read(
         linked = query.replace(
             where=(Members(lookup, keys), *query.where), selection=replace(query.selection, link=back)
         )
-        return cast("list[tuple[Any, Instance]]", await _fetch(linked, database, bound))
+        return cast("list[tuple[Any, Instance]]", await _fetch(linked, database, bound, timeout))
     lookup = checked_lookup(intern(target, (), relation.far), OPERATORS["in"])
     far = relation.far.name
     selection = query.selection  # the column that says whom a row belongs to is always read
@@ -206,9 +230,8 @@ async def _read(
         only=selection.only | {far} if selection.only else selection.only,
         deferred=selection.deferred - {far},
     )
-    rows = await _fetch(
-        query.replace(where=(Members(lookup, keys), *query.where), selection=selection), database, bound
-    )
+    narrowed = query.replace(where=(Members(lookup, keys), *query.where), selection=selection)
+    rows = await _fetch(narrowed, database, bound, timeout)
     return [(slot(row, far), row) for row in rows]
 
 
@@ -218,8 +241,8 @@ def _link(relation: Relation) -> Relation:
     return Relation(relation.name, forward.target, forward.source, forward.far, forward.near, True, False, forward.spec)
 
 
-async def _fetch(query: Query, database: Database, bound: bool) -> list[Any]:
+async def _fetch(query: Query, database: Database, bound: bool, timeout: float | None) -> list[Any]:
     plan, values = select_plan(query, database, bound=bound)
-    rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
+    rows = await database.fetch(plan.sql, plan.bind(values), info=plan, timeout=timeout)
     assert plan.load is not None
     return plan.load(rows, database if bound else None)

@@ -115,7 +115,9 @@ class QuerySet(Rows[M]):
             raise FieldError(f"Each column once, please: {', '.join(words)}.")
         from_here = self.query.selection
         selection = type(EVERYTHING)(form=form, names=tuple(words), distinct=from_here.distinct, lock=from_here.lock)
-        return Rows[Any](self.query.replace(columns=tuple(nodes), selection=selection), self._database)
+        rows = Rows[Any](self.query.replace(columns=tuple(nodes), selection=selection), self._database)
+        rows.time_limit = self.time_limit
+        return rows
 
     def search(self, term: str) -> Self:
         """Only the rows that have the term, but for case, in one of the model's text columns."""
@@ -194,7 +196,7 @@ class QuerySet(Rows[M]):
         database = self._target()
         query = query.replace(selection=EVERYTHING)  # no rows are read, nor locked
         plan, values = plans.aggregate_plan(query, resolved, database)
-        rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
+        rows = await database.fetch(plan.sql, plan.bind(values), info=plan, timeout=self.time_limit)
         return cast("dict[str, Any]", cast("Any", plan.load)(rows, None)[0])
 
     async def in_bulk(self, keys: Iterable[Any] | None = None, *, field: str = "pk") -> dict[Any, M]:
@@ -210,12 +212,13 @@ class QuerySet(Rows[M]):
 
         Its columns are matched by name; columns the model does not have become attributes.
         """
-        return StatementSet(self._schema, statement, values, self._database)
+        return StatementSet(self._schema, statement, values, self._database, self.time_limit)
 
     # ------------------------------------------------------------ writing
 
     async def create(self, **values: Any) -> M:
         """Insert a row and give the instance, with its key and what the database made."""
+        self._refuse_time_limit("create")
         instance = self._new(values)
         await persistence.insert(instance, self._database)
         return instance
@@ -249,6 +252,7 @@ class QuerySet(Rows[M]):
             FieldError: options that contradict each other, or fields that have no unique constraint.
             NotSupportedError: on MySQL and MariaDB, the rows have values for another unique constraint, too.
         """
+        self._refuse_time_limit("bulk_create")
         conflict = conflicts.chosen(
             self._schema,
             ignore_conflicts=ignore_conflicts,
@@ -274,6 +278,7 @@ class QuerySet(Rows[M]):
 
     async def bulk_update(self, instances: Iterable[M], fields: Iterable[str], *, chunk_size: int | None = None) -> int:
         """Update the named fields of many instances, all or none, one statement a chunk; gives how many."""
+        self._refuse_time_limit("bulk_update")
         changed = list(instances)
         names = list(fields)
         if not names:
@@ -344,8 +349,15 @@ class QuerySet(Rows[M]):
             return Outcome((), 0), []
         database = self._target()
         plan, arguments = plan_of(query, database)
-        outcome = await writing.run(database, self._schema, plan, plan.bind(arguments))
+        outcome = await writing.run(database, self._schema, plan, plan.bind(arguments), timeout=self.time_limit)
         return outcome, [] if plan.load is None else plan.load(outcome.rows, self._database)
+
+    def _refuse_time_limit(self, what: str) -> None:
+        if self.time_limit is not None:
+            raise FieldError(
+                f"timeout() bounds what reads, updates and deletes rows of a query set, not {what}(). "
+                "Use transaction(timeout=…)."
+            )
 
     def _refuse_everything(self, what: str) -> None:
         query = self.query
@@ -363,6 +375,7 @@ class QuerySet(Rows[M]):
         Safe under concurrency where a unique constraint is over (some of) the words: of all who ask at once, one
         creates the row and the others get it.
         """
+        self._refuse_time_limit("get_or_create")
         found = await self.get_or_none(**words)
         if found is not None:
             return found, False
@@ -403,6 +416,7 @@ class QuerySet(Rows[M]):
 
         The row is locked while it is updated. `create_defaults` take the place of `defaults` in a new row.
         """
+        self._refuse_time_limit("update_or_create")
         changes = dict(defaults or {})
         for name in changes:
             persistence.settable(self._schema, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Generic, Literal, TypeVar, cast, overload
@@ -13,10 +13,12 @@ from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 from orm import cursors, lookups, pagination, plans
 from orm.chain import MOST_ROWS, Chain, at_least_one
 from orm.cursors import CursorPage
+from orm.database import Database
 from orm.exceptions import ValidationError
 from orm.expressions import Condition, Expression
 from orm.loader import Loader
 from orm.pagination import Page
+from orm.plans import Plan
 from orm.prefetch import prefetch
 from orm.query import Node, Query
 
@@ -33,18 +35,28 @@ class Rows(Chain, Generic[T]):
 
     __slots__ = ()
 
-    async def _fetch(self) -> list[T]:
+    def _fetch(self) -> Coroutine[Any, Any, list[T]]:
         query = self._ready()
         if query.empty or query.limit == 0:
-            return []
-        bound = self._database is not None
+            return _nothing()
         database = self._database if self._database is not None else query.schema.database
-        plan, values = plans.select_plan(query, database, bound=bound)
-        rows = await database.fetch(plan.sql, plan.bind(values), write=plan.writes, info=plan)
-        result: list[Any] = cast("Loader", plan.load)(rows, self._database)
+        plan, values = plans.select_plan(query, database, bound=self._database is not None)
+        return self._read(database, plan, plan.bind(values))
+
+    async def _read(self, database: Database, plan: Plan, arguments: Sequence[Any]) -> list[T]:
+        """Send the statement of a plan and give what it reads: all but streams and single values goes through here."""
+        rows = await database.fetch(plan.sql, arguments, write=plan.writes, info=plan, timeout=self.time_limit)
+        return await self._with_related(database, plan, rows) if self.prefetches else self._load(plan, rows)
+
+    def _load(self, plan: Plan, rows: Sequence[Any]) -> list[T]:
+        return cast("Loader", plan.load)(rows, self._database)
+
+    async def _with_related(self, database: Database, plan: Plan, rows: Sequence[Any]) -> list[T]:
+        """What rows are made into, with the relations that are prefetched."""
+        items: list[Any] = self._load(plan, rows)
         if self.prefetches:
-            await prefetch(result, self.prefetches, database, bound)
-        return result
+            await prefetch(items, self.prefetches, database, self._database is not None, self.time_limit)
+        return items
 
     def __await__(self) -> Generator[Any, None, list[T]]:
         return self._fetch().__await__()
@@ -66,16 +78,24 @@ class Rows(Chain, Generic[T]):
         query = self._ready()
         if query.empty or query.limit == 0:
             return
-        bound = self._database is not None
         database = self._target()
-        plan, values = plans.select_plan(query, database, bound=bound)
-        load = cast("Loader", plan.load)
-        async for rows in database.stream(plan.sql, plan.bind(values), chunk_size=size, write=plan.writes, info=plan):
-            items: list[Any] = load(rows, self._database)
-            if self.prefetches:
-                await prefetch(items, self.prefetches, database, bound)
-            if items:
+        plan, values = plans.select_plan(query, database, bound=self._database is not None)
+        async with aclosing(self._stream(database, plan, plan.bind(values), size)) as batches:
+            async for items in batches:
                 yield items
+
+    async def _stream(
+        self, database: Database, plan: Plan, arguments: Sequence[Any], size: int
+    ) -> AsyncGenerator[list[T], None]:
+        """Send the statement of a plan and give what it reads in lists of `size`."""
+        pieces = database.stream(
+            plan.sql, arguments, chunk_size=size, write=plan.writes, info=plan, timeout=self.time_limit
+        )
+        async with aclosing(pieces):
+            async for rows in pieces:
+                items = await self._with_related(database, plan, rows)
+                if items:
+                    yield items
 
     async def get(self, *conditions: Condition | sa.ColumnElement[bool], **words: Any) -> T:
         """The only row that meets the conditions.
@@ -163,7 +183,7 @@ class Rows(Chain, Generic[T]):
         if query.selection.lock is not None:  # no rows are read
             query = query.replace(selection=replace(query.selection, lock=None))
         plan, values = plans.scalar_plan(operation, query, database)
-        rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
+        rows = await database.fetch(plan.sql, plan.bind(values), info=plan, timeout=self.time_limit)
         return rows[0][0] if rows else None
 
     @overload
@@ -186,7 +206,7 @@ class Rows(Chain, Generic[T]):
         if count not in pagination.COUNTS:
             raise ValidationError.single("count", f"count is 'exact', 'estimate' or None, not {count!r}.", count)
         self._check_page("paginate", page=page, per_page=per_page)
-        total = await pagination.estimated(self.query, self._target()) if count == "estimate" else None
+        total = await self._estimated() if count == "estimate" else None
         exact = count == "exact" or (count == "estimate" and total is None)
         if exact:
             total = await self.count()
@@ -198,6 +218,9 @@ class Rows(Chain, Generic[T]):
         if exact and total is not None:
             return pagination.exact(rows, page, per_page, total)
         return pagination.open_ended(rows, page, per_page, total)
+
+    async def _estimated(self) -> int | None:
+        return await pagination.estimated(self.query, self._target(), self.time_limit)
 
     async def cursor_paginate(
         self,
@@ -243,3 +266,7 @@ class Rows(Chain, Generic[T]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._schema.name}: {self}>"
+
+
+async def _nothing() -> list[Any]:
+    return []

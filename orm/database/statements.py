@@ -293,7 +293,8 @@ class Statements:
             dialect=self._dialect, cache_key=key, column_keys=list(names), for_executemany=many
         )
         words = classify(sqlalchemy.string)
-        tables = tuple(sorted({str(table.name) for table in find_tables(query, include_crud=True, check_columns=True)}))
+        found = find_tables(query, include_crud=True, check_columns=True)  # None for the table of a literal column
+        tables = tuple(sorted({str(table.name) for table in cast("list[Any]", found) if table is not None}))
         hidden = bool(sqlalchemy.implicit_returning)
         statement = Statement(
             operation=words.operation,
