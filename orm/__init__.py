@@ -2,6 +2,7 @@
 
 from orm.aggregates import Avg, Count, Max, Min, Sum
 from orm.columns import Column
+from orm.compiled import CompiledQuery
 from orm.constructors import (
     JSON,
     URL,
@@ -64,6 +65,7 @@ from orm.numeric import (
     Version,
 )
 from orm.pagination import Page
+from orm.parameters import Param
 from orm.prefetch import Prefetch
 from orm.queryset import Manager, Objects, QuerySet
 from orm.relations import (
@@ -103,6 +105,7 @@ __all__ = [
     "CheckViolation",
     "Column",
     "CommitUnknown",
+    "CompiledQuery",
     "Condition",
     "ConnectionLost",
     "Count",
@@ -147,6 +150,7 @@ __all__ = [
     "OperationalError",
     "Ordering",
     "Page",
+    "Param",
     "PoolTimeout",
     "Prefetch",
     "ProgrammingError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from orm.database import Database
 from orm.database.timeouts import is_duration
 from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import Condition, Constant, Expression, Ordering, Reference
+from orm.parameters import Param, RowCount, Slot
 from orm.prefetch import Prefetch, default_order
 from orm.query import Node, Query, QueryHolder
 from orm.schema import Schema
@@ -111,11 +113,11 @@ class Chain(QueryHolder):
 
     def limit(self, number: int) -> Self:
         """At most so many rows; 0 means none."""
-        return self._with(self.query.replace(limit=row_count(number, "limit")))
+        return self._with(self.query.replace(limit=_row_number(number, "limit")))
 
     def offset(self, number: int) -> Self:
         """Without the first so many rows."""
-        return self._with(self.query.replace(offset=row_count(number, "offset")))
+        return self._with(self.query.replace(offset=_row_number(number, "offset")))
 
     def using(self, database: Database) -> Self:
         """From another database than the registry's; instances remember it."""
@@ -163,6 +165,11 @@ class Chain(QueryHolder):
         if not isinstance(part, slice) or part.step is not None:  # pyright: ignore[reportUnknownMemberType]
             raise FieldError(f"A query set takes slices [a:b], not [{part!r}]. For one row: .offset(n).first().")
         bounds = cast("Any", part)
+        if any(
+            isinstance(end, (Param, RowCount))
+            for end in (bounds.start, bounds.stop, self.query.limit, self.query.offset)
+        ):
+            raise FieldError("A slice takes numbers, of a query set without a Param in limit() or offset().")
         start = row_count(bounds.start or 0, "offset")
         limit = None if bounds.stop is None else max(0, row_count(bounds.stop, "limit") - start)
         query = self.query
@@ -196,6 +203,12 @@ def _is_read(query: Query, node: Node) -> bool:
     if query.columns is not None:
         return node in query.columns
     return not node.path or any(path[: len(node.path)] == node.path for path in query.selection.related)
+
+
+def _row_number(number: Any, name: str) -> Any:
+    if isinstance(number, Param):
+        return RowCount(Slot(number, name, partial(row_count, name=name)))
+    return row_count(number, name)
 
 
 def row_count(number: Any, name: str) -> int:

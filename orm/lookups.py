@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -30,8 +31,10 @@ from orm.expressions import (
     Tree,
 )
 from orm.operators import NOT_NULL, OPERATORS, TRANSFORMS, Operator, Transform
+from orm.parameters import Param, ParameterLeaf, ParameterMembers, Slot
 from orm.query import Node, Path, Query, QueryHolder
 from orm.schema import FieldSpec, Instance, Relation, Schema
+from orm.validation import Checker
 
 _NEVER = Constant(False)
 
@@ -92,6 +95,9 @@ def _checked_clause(schema: Schema, clause: Clause) -> Clause:
                 f"<{clause.element}> is about {source}, but the query is about {schema.tablename}. "
                 "Put the other table into a subquery: column.in_(select(…)), or exists()."
             )
+    for bind in clause.bound:
+        if isinstance(bind.value, Param):
+            raise bind.value.misplaced()
     return clause
 
 
@@ -112,6 +118,8 @@ def resolve(schema: Schema, node: Node) -> Node:
     """An expression with the words in it resolved against a schema."""
     if isinstance(node, F):
         return reference(schema, node.name)
+    if isinstance(node, Param):
+        raise node.misplaced()
     if isinstance(node, Condition):
         return resolve_condition(schema, node)
     if isinstance(node, Reference):
@@ -311,23 +319,37 @@ def _null_key(lookup: Lookup) -> Any:
 
 
 def _members(lookup: Lookup, value: Any) -> Condition:
+    if lookup.reference.keys or lookup.reference.kind == "json":
+        exact = checked_lookup(lookup.reference, OPERATORS["exact"])
+        return simplify("or", [compare(exact, item) for item in _items(lookup, value)])
+    checked = _listed(lookup, value)
+    return Members(lookup, checked) if checked else _NEVER
+
+
+def _listed(lookup: Lookup, value: Any) -> list[Any]:
+    """The checked items of a list."""
+    return [lookup.check(item) for item in _items(lookup, value)]
+
+
+def _items(lookup: Lookup, value: Any) -> list[Any]:
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise ValidationError.single(
             lookup.name, f"{lookup.name} takes a list, a set or another iterable, not {value!r}.", value
         )
-    items: list[Any] = [_key_of(lookup, item) for item in value if item is not None]  # pyright: ignore
-    if lookup.reference.keys or lookup.reference.kind == "json":
-        exact = checked_lookup(lookup.reference, OPERATORS["exact"])
-        return simplify("or", [compare(exact, item) for item in items])
-    checked = [lookup.check(item) for item in items]
-    return Members(lookup, checked) if checked else _NEVER
+    return [_key_of(lookup, item) for item in value if item is not None]  # pyright: ignore[reportUnknownVariableType]
 
 
 def _pair(lookup: Lookup, value: Any) -> Condition:
     if not isinstance(value, (tuple, list)) or len(value) != 2:  # pyright: ignore[reportUnknownArgumentType]
         raise _wrong(lookup, value, f"{lookup.name} takes a pair (from, to), not {value!r}.")
     low, high = value  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(low, Param) or isinstance(high, Param):
+        return ParameterLeaf(lookup, (_end(lookup, low), _end(lookup, high)), lookup.key)
     return _leaf(lookup, (lookup.check(low), lookup.check(high)))
+
+
+def _end(lookup: Lookup, value: Any) -> Any:
+    return Slot(value, lookup.name, lookup.check) if isinstance(value, Param) else lookup.check(value)
 
 
 def check_text(lookup: Lookup, value: Any) -> str:
@@ -376,6 +398,8 @@ def _key_target(reference: Reference) -> Schema | None:
 
 def _compare_expression(lookup: Lookup, value: Any) -> Condition:
     schema = lookup.reference.schema
+    if isinstance(value, Param):
+        return _compare_parameter(lookup, value)
     if isinstance(value, QueryHolder):
         return _in_query(lookup, value.query)
     if not lookup.operator.expressions or lookup.reference.keys:
@@ -384,6 +408,33 @@ def _compare_expression(lookup: Lookup, value: Any) -> Condition:
         value = Clause(cast("Any", value))
     node = resolve(schema, value)
     return Compared(lookup, node)
+
+
+def _compare_parameter(lookup: Lookup, param: Param) -> Condition:
+    reference, operand = lookup.reference, lookup.operator.operand
+    is_json = bool(reference.keys) or reference.kind == "json"
+    if (is_json and operand == "values") or (reference.keys and operand == "value"):
+        raise FieldError(
+            f"{lookup.name} cannot be compared with {param!r}: how JSON is compared depends on the value's type. "
+            "Compile a query for each value, or do not compile it."
+        )
+    if operand == "flag":
+        raise FieldError(f"{lookup.name} takes True or False, not {param!r}: compile a query for each of the two.")
+    if operand == "pair":
+        raise FieldError(f"{lookup.name} takes a pair (from, to), not {param!r}. Each of the two may be a Param.")
+    if operand == "values":
+        return ParameterMembers(lookup, Slot(param, lookup.name, partial(_listed, lookup)))
+    made = _leaf(lookup, (Slot(param, lookup.name, _checker(lookup)),))
+    return ParameterLeaf(lookup, made.values, made.key)
+
+
+def _checker(lookup: Lookup) -> Checker:
+    """What checks one operand, as `compare` does."""
+    if lookup.operator.operand == "text":
+        return partial(check_text, lookup)
+    if _key_target(lookup.reference) is None:
+        return lookup.check
+    return lambda value: lookup.check(_key_of(lookup, value))
 
 
 def _in_query(lookup: Lookup, query: Query) -> Condition:
