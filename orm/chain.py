@@ -19,6 +19,8 @@ from orm.query import Node, Query, QueryHolder
 from orm.schema import Schema
 
 MOST_ROWS = 2**63 - 1
+DEFAULT_CHUNK = 1000
+"""How many rows are read at a time when a query set is iterated."""
 
 
 class Chain(QueryHolder):

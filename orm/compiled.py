@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from orm import locks, plans
+from orm.chain import DEFAULT_CHUNK, at_least_one
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError
 from orm.expressions import Condition, Constant, InQuery, Members, Tree
@@ -154,8 +155,9 @@ class CompiledQuery(Generic[T]):
         found = await self._at_most_one(values)
         return found[0] if found else None
 
-    async def iterate(self, chunk_size: int = 1000, /, **values: Any) -> AsyncGenerator[T, None]:
+    async def iterate(self, chunk_size: int = DEFAULT_CHUNK, /, **values: Any) -> AsyncGenerator[T, None]:
         """Stream the rows; at most `chunk_size` are held at a time."""
+        at_least_one(chunk_size, "chunk_size")
         database, statement = self._bind(self._rows, values)
         if statement is None:
             return

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 
 from orm import cursors, lookups, pagination, plans
-from orm.chain import MOST_ROWS, Chain, at_least_one
+from orm.chain import DEFAULT_CHUNK, MOST_ROWS, Chain, at_least_one
 from orm.compiled import CompiledQuery, Runner
 from orm.cursors import CursorPage
 from orm.database import Database
@@ -24,8 +24,6 @@ from orm.prefetch import prefetch
 from orm.query import Node, Query
 
 T = TypeVar("T")
-DEFAULT_CHUNK = 1000
-"""How many rows are read at a time when a query set is iterated."""
 
 
 class Rows(Chain, Generic[T]):

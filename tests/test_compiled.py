@@ -283,6 +283,8 @@ async def test_values_are_checked_as_in_filter(music: Database, words: str, valu
 
 
 async def test_numbers_of_rows_are_checked(music: Database) -> None:
+    with pytest.raises(orm.ValidationError, match="chunk_size is at least 1, not 0"):
+        await anext(Album.objects.compiled().iterate(0))
     find = Album.objects.limit(Param("n")).offset(Param("m")).compiled()
     for wrong in (-1, "1", 1.0, True, 2**63):
         with pytest.raises(orm.ValidationError, match="limit is a number of rows, at least 0, not "):

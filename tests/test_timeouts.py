@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 import orm
-from orm.database import Database
+from orm.database import Database, mysql_connection
 from orm.database.mysql_connection import within
+from orm.database.postgresql import PostgreSQLConnection
 from tests.music import Album, Artist, Tag, Track
 from tests.recorder import Recorder
 
@@ -54,6 +55,14 @@ async def is_running(database: Database) -> bool:
         return bool(await other.fetch_val(statement, {"text": text}))
 
 
+async def is_stopped(database: Database) -> bool:
+    """Whether the server stops working on it: it is told in the background."""
+    for _ in range(1000):
+        if not await is_running(database):
+            return True
+    return False
+
+
 @pytest.fixture
 async def tags(music: Database) -> Any:
     await Tag.objects.bulk_create([Tag(word="a"), Tag(word="b")])
@@ -81,10 +90,7 @@ async def test_every_statement_is_stopped_in_time(music: Database, tags: Any, me
         await run()
     assert time.perf_counter() - began < LONG / 3
     assert [tag.word for tag in await tags] == ["a", "b"]
-    for _ in range(200):
-        if not await is_running(music):
-            break
-    assert not await is_running(music)
+    assert await is_stopped(music)
 
 
 async def test_a_stream_is_stopped(music: Database, tags: Any) -> None:
@@ -213,6 +219,50 @@ async def test_a_fast_statement_is_sent_as_it_is(recorder: Recorder, music: Data
     recorder.clear()
     await limited.filter(word="a")
     assert recorder.count == 1
+
+
+async def test_round_trips_grow_inside_a_transaction_only(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch = PostgreSQLConnection.fetch
+    sent: list[str] = []
+
+    async def counted(self: PostgreSQLConnection, sql: str, arguments: Any) -> Any:
+        sent.append(sql)
+        return await fetch(self, sql, arguments)
+
+    monkeypatch.setattr(PostgreSQLConnection, "fetch", counted)
+    async with Database(postgresql_url) as database:
+        await database.fetch("SELECT 1", timeout=LONG)
+        assert sent == ["SELECT 1"]
+        async with database.transaction():
+            await database.fetch("SELECT 2", timeout=LONG)
+        assert len(sent) == 4
+
+
+async def test_what_mysql_cannot_stop_is_cut_off(mysql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mysql_connection, "within", lambda *_, **__: None)  # as for an UPDATE
+
+    async def work(database: Database) -> None:
+        async with database.transaction():
+            with pytest.raises(orm.QueryTimeout, match=r"longer than 0\.15 s"):
+                async with database.transaction():
+                    await database.execute("SELECT SLEEP(30)", timeout=LIMIT)
+            await database.fetch_all("SELECT 1")
+
+    async with Database(mysql_url) as database:
+        with pytest.raises(orm.TransactionError, match="An error has broken this transaction"):
+            await work(database)
+        assert await is_stopped(database)
+
+
+async def test_the_enclosing_transaction_outlives_it(music: Database, tags: Any, url: str) -> None:
+    async with Database(url, force_rollback=True) as database:
+        kept = tags.using(database)
+        assert await kept.timeout(LONG).count() == 2
+        with pytest.raises(orm.QueryTimeout):
+            await kept.filter(slow(database)).timeout(LIMIT)
+        with pytest.raises(orm.QueryTimeout):
+            await drain(aiter(kept.filter(slow(database)).timeout(LIMIT)))
+        assert await kept.count() == 2
 
 
 async def test_a_limit_is_no_part_of_the_plan(music: Database) -> None:
