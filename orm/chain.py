@@ -171,7 +171,7 @@ class Chain(QueryHolder):
             isinstance(end, (Param, RowCount))
             for end in (bounds.start, bounds.stop, self.query.limit, self.query.offset)
         ):
-            raise FieldError("A slice takes numbers, of a query set without a Param in limit() or offset().")
+            raise FieldError("A slice takes numbers only. With a Param, write offset(…) and limit(…), once each.")
         start = row_count(bounds.start or 0, "offset")
         limit = None if bounds.stop is None else max(0, row_count(bounds.stop, "limit") - start)
         query = self.query

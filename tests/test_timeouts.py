@@ -322,5 +322,6 @@ def test_what_mysql_and_mariadb_are_sent() -> None:
     assert within("SELECT 1", 1e-9, is_mariadb=True) == "SET STATEMENT max_statement_time=0.000001 FOR SELECT 1"
     assert within("SELECT 1", 1e12, is_mariadb=True) == "SET STATEMENT max_statement_time=31536000.000000 FOR SELECT 1"
     assert within("/* x */ select 1", 0.25, is_mariadb=False) == "/* x */ select /*+ MAX_EXECUTION_TIME(250) */ 1"
+    assert within("SELECT 1", 1e12, is_mariadb=False) == "SELECT /*+ MAX_EXECUTION_TIME(4294967295) */ 1"
     assert within("SELECT 1", 1e-9, is_mariadb=False) == "SELECT /*+ MAX_EXECUTION_TIME(1) */ 1"
     assert within("UPDATE t SET a = 1", 2, is_mariadb=False) is None  # it is cut off instead

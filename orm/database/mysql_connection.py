@@ -62,8 +62,10 @@ _INSERT_VALUES = re.compile(
 _MATCHED = re.compile(rb"\D*(\d+)")
 
 _SELECT = re.compile(r"(?P<before>(?:\s|/\*.*?\*/)*SELECT)\b", re.IGNORECASE | re.DOTALL)
-_LONGEST_TIMEOUT = 365 * 24 * 60 * 60
-"""In seconds, of MariaDB's max_statement_time; MySQL's MAX_EXECUTION_TIME may be longer."""
+_LONGEST_MARIADB_TIMEOUT = 365 * 24 * 60 * 60
+"""The greatest max_statement_time, in seconds."""
+_LONGEST_MYSQL_TIMEOUT = 2**32 - 1
+"""The greatest MAX_EXECUTION_TIME, in milliseconds."""
 
 Kill = Callable[[int], Awaitable[None]]
 
@@ -383,13 +385,14 @@ class MySQLConnection(Connection):
 
 def within(sql: str, seconds: float, *, is_mariadb: bool) -> str | None:
     """A statement that the server stops when it takes longer; `None` for one that it would not."""
-    seconds = min(seconds, _LONGEST_TIMEOUT)
-    if is_mariadb:  # 0 would be no limit at all
-        return f"SET STATEMENT max_statement_time={max(seconds, 1e-6):.6f} FOR {sql}"
+    if is_mariadb:
+        seconds = min(max(seconds, 1e-6), _LONGEST_MARIADB_TIMEOUT)  # 0 would be no limit at all
+        return f"SET STATEMENT max_statement_time={seconds:.6f} FOR {sql}"
     select = _SELECT.match(sql)
     if select is None:
         return None
-    return f"{select['before']} /*+ MAX_EXECUTION_TIME({math.ceil(seconds * 1000)}) */{sql[select.end() :]}"
+    milliseconds = min(math.ceil(seconds * 1000), _LONGEST_MYSQL_TIMEOUT)
+    return f"{select['before']} /*+ MAX_EXECUTION_TIME({milliseconds}) */{sql[select.end() :]}"
 
 
 def _names(result: Any) -> tuple[str, ...]:
