@@ -3,6 +3,7 @@
 from orm.aggregates import Avg, Count, Max, Min, Sum
 from orm.columns import Column
 from orm.compiled import CompiledQuery
+from orm.conditions import Q
 from orm.constructors import (
     JSON,
     URL,
@@ -51,7 +52,7 @@ from orm.exceptions import (
     UniqueViolation,
     ValidationError,
 )
-from orm.expressions import Condition, Expression, F, Ordering, Q, Value
+from orm.expressions import Condition, Expression, F, Ordering, Value
 from orm.fields import Field
 from orm.models import Model
 from orm.numeric import (
@@ -85,10 +86,14 @@ from orm.relations import (
 from orm.returning import Returning
 from orm.rows import Rows
 from orm.schema import Index, Registry, UniqueConstraint
+from orm.sources import CTE
+from orm.subqueries import Exists, OuterRef, Subquery
 from orm.version import VERSION as __version__
+from orm.windows import RowRange, ValueRange, Window
 
 __all__ = [
     "CASCADE",
+    "CTE",
     "JSON",
     "NO_ACTION",
     "RESTRICT",
@@ -122,6 +127,7 @@ __all__ = [
     "Email",
     "Enum",
     "Error",
+    "Exists",
     "Expression",
     "F",
     "Field",
@@ -149,6 +155,7 @@ __all__ = [
     "OneToOne",
     "OperationalError",
     "Ordering",
+    "OuterRef",
     "Page",
     "Param",
     "PoolTimeout",
@@ -163,12 +170,14 @@ __all__ = [
     "RelatedSet",
     "Returning",
     "Reverse",
+    "RowRange",
     "Rows",
     "SerializationFailure",
     "Slug",
     "SmallInteger",
     "StaleInstance",
     "String",
+    "Subquery",
     "Sum",
     "Text",
     "Time",
@@ -177,6 +186,8 @@ __all__ = [
     "UniqueViolation",
     "ValidationError",
     "Value",
+    "ValueRange",
     "Version",
+    "Window",
     "__version__",
 ]

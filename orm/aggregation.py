@@ -1,143 +1,164 @@
-"""Aggregates become SQL. Each path to related rows is joined in a subquery of its own, so that none multiplies another.
+"""Aggregates become SQL: of groups of rows, or of the rows related to each row.
 
-The conditions of the query say which of its own rows count; unlike in Django they do not narrow the related rows that
-are aggregated: an aggregate's own `filter=` does.
+Each path to related rows is aggregated in a subquery of its own, so that none multiplies another. The conditions of the
+query say which of its own rows count; unlike in Django they do not narrow the related rows that are aggregated: an
+aggregate's own `filter=` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
-from decimal import Decimal
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import cast
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.dialects import postgresql
 
-from orm import types
 from orm.aggregates import Aggregate, AllRows
-from orm.compiler import Compilation, Scope, condition, element, selected_keys
+from orm.elements import element, made, typed
 from orm.exceptions import FieldError
-from orm.expressions import Reference
+from orm.expressions import output_of
+from orm.filtering import condition
 from orm.operators import Element
-from orm.query import Node, Path, PlacedQuery
-
-Processor = Callable[[Any], Any]
-
-
-def statement(
-    placed: PlacedQuery, aggregates: Sequence[Aggregate], compilation: Compilation
-) -> tuple[sa.Select[Any], list[Processor | None]]:
-    """The SELECT of one row of aggregates, and what turns each into a value."""
-    table = placed.query.schema.table
-    scope = Scope(compilation, table, {(): table})
-    where = _where(placed, scope)
-    columns: list[Element] = []
-    processors: list[Processor | None] = []
-    own = False
-    for aggregate in aggregates:
-        path = many_path(aggregate.operand)
-        if path:
-            value, kind = _over_relation(placed, aggregate, path, compilation)
-        else:
-            value, kind = _aggregate(aggregate, scope)
-            own = True
-        columns.append(value)
-        processors.append(_processor(aggregate, kind, compilation.dialect))
-    made: sa.Select[Any] = sa.select(*[column.label(f"a{index}") for index, column in enumerate(columns)])
-    return (made.select_from(scope.source).where(*where) if own else made), processors
+from orm.query import Node, Path, origin_of
+from orm.scopes import Scope
 
 
-def many_path(node: Node) -> Path:
-    """The longest path over a to-many relation in an operand; `()` for none. Raises `FieldError` for two."""
-    found: Path = ()
-    for path in _paths(node):
-        if not any(hop.many for hop in path):
+@made.register
+def _aggregate(node: Aggregate, scope: Scope) -> Element:
+    path = node.path
+    if path:
+        return _related(node, path, scope)
+    if not scope.grouped:
+        raise FieldError(f"{node!r} is about many rows, and there is one.")
+    return plain(node, scope)
+
+
+@made.register
+def _all_rows(node: AllRows, scope: Scope) -> Element:
+    return sa.literal_column("1", sa.Integer())
+
+
+def plain(node: Aggregate, scope: Scope) -> Element:
+    """The SQL of an aggregate of rows that are in reach already."""
+    grouped, scope.grouped = scope.grouped, False
+    operands = [element(part, scope) for part in (node.parts[:-1] if node.filtered else node.parts)]
+    if node.condition is not None:  # FILTER (WHERE …) in the words of every engine
+        operands[0] = sa.case((condition(node.condition, scope), operands[0]))
+    scope.grouped = grouped
+    return typed(node.build(scope.compilation.dialect, tuple(operands)), node)
+
+
+def _related(node: Aggregate, path: Path, scope: Scope) -> Element:
+    """An aggregate of the rows that are related to one row, as a subquery."""
+    start = next(index for index, hop in enumerate(path) if hop.many)
+    near = scope.table(path[:start]).c[path[start].near.name]
+    inner = scope.within(None, {known: table for known, table in scope.tables.items() if not _many(known)})
+    _join(inner, path, start)
+    value = plain(node, inner)
+    here = near == inner.tables[path[: start + 1]].c[path[start].far.name]
+    return sa.select(value).select_from(inner.source).where(here).correlate(*scope.reachable()).scalar_subquery()
+
+
+def _many(path: Path) -> bool:
+    return any(hop.many for hop in path)
+
+
+def _join(scope: Scope, path: Path, start: int = 0) -> None:
+    """Join a path, so that only rows that are there count; its first step becomes the source where there is none."""
+    for length in range(start + 1, len(path) + 1):
+        if path[:length] in scope.tables:
             continue
-        longer, shorter = (path, found) if len(path) > len(found) else (found, path)
-        if longer[: len(shorter)] != shorter:
-            raise FieldError(f"{node!r} goes over two relations with many rows, which would multiply each other.")
-        found = longer
+        hop = path[length - 1]
+        table = scope.tables[path[:length]] = hop.target.table.alias()
+        if scope.source is None:
+            scope.source = table
+        else:
+            on = scope.tables[path[: length - 1]].c[hop.near.name] == table.c[hop.far.name]
+            scope.source = scope.source.join(table, on)
+
+
+# ---------------------------------------------------------------- groups
+
+
+def aggregates_in(nodes: Iterable[Node]) -> Iterator[Aggregate]:
+    """The aggregates in expressions, without those inside of other ones."""
+    for node in nodes:
+        if isinstance(node, Aggregate):
+            yield node
+        else:
+            yield from aggregates_in(node.children)
+
+
+Rows = Callable[[], tuple[Scope, Sequence[Element]]]
+"""Makes a new scope of a query's rows, with the conditions on them."""
+
+
+def group(keys: Sequence[Node], nodes: Iterable[Node], scope: Scope, rows: Rows) -> list[Element]:
+    """Make a scope one of groups of its rows; gives what they are grouped by.
+
+    Args:
+        keys: what they are grouped by; empty for one group of all.
+        nodes: everything that is asked of the groups.
+        scope: the scope of the rows.
+        rows: makes such a scope once more, for aggregates of related rows.
+    """
+    grouped_by: list[Element] = []
+    for key in keys:
+        found = scope.known[origin_of(key)] = element(key, scope)
+        grouped_by.append(found)
+    paths: dict[Path, dict[Node, Aggregate]] = {}
+    for node in aggregates_in(nodes):
+        if node.path and origin_of(node) not in scope.known:
+            paths.setdefault(node.path, {}).setdefault(origin_of(node), node)
+    for path, aggregates in paths.items():
+        if keys:
+            grouped_by += _join_related(path, aggregates, keys, scope, rows)
+        else:
+            for origin, node in aggregates.items():
+                scope.known[origin] = _of_all_related(path, node, rows)
+    scope.grouped = True
+    return grouped_by
+
+
+def _of_all_related(path: Path, node: Aggregate, rows: Rows) -> Element:
+    """An aggregate of the rows that are related to any row of the query, as a subquery."""
+    inner, where = rows()  # the conditions are made before the join: they are about any of the related rows
+    _join(inner, path)
+    value = plain(node, inner)
+    return sa.select(value).select_from(inner.source).where(*where).correlate(None).scalar_subquery()
+
+
+def _join_related(
+    path: Path, aggregates: Mapping[Node, Aggregate], keys: Sequence[Node], scope: Scope, rows: Rows
+) -> list[Element]:
+    """Aggregate the rows at the end of a path for each group; gives what the groups are told apart by besides."""
+    inner, where = rows()
+    values = [element(key, inner) for key in keys]
+    _join(inner, path)
+    columns = [plain(node, inner).label(f"a{index}") for index, node in enumerate(aggregates.values())]
+    labelled = [value.label(f"k{index}") for index, value in enumerate(values)]
+    statement = sa.select(*labelled, *columns).select_from(inner.source).where(*where).group_by(*values)
+    related = statement.correlate(None).subquery()
+    same = [
+        _same(scope.known[origin_of(key)], related.c[label.name], nullable=output_of(key).null, engine=_engine(scope))
+        for key, label in zip(keys, labelled, strict=True)
+    ]
+    scope.source = scope.source.join(related, sa.and_(*same), isouter=True)
+    found: list[Element] = [related.c[column.name] for column in columns]
+    for (origin, node), column in zip(aggregates.items(), found, strict=True):
+        scope.known[origin] = column if node.empty is None else typed(sa.func.coalesce(column, node.empty), node)
     return found
 
 
-def _paths(node: Node) -> list[Path]:
-    if isinstance(node, Reference):
-        return [node.path]
-    return [path for part in node.parts for path in _paths(part)]
+def _engine(scope: Scope) -> str:
+    return scope.compilation.engine
 
 
-def _where(placed: PlacedQuery, scope: Scope) -> list[Element]:
-    """Which rows of the query's own count: its conditions, or the keys of a slice."""
-    query = placed.query
-    if query.sliced:
-        return [query.schema.table.c[query.schema.key.name].in_(selected_keys(placed, scope.compilation))]
-    return [condition(node, scope) for node in query.where]
-
-
-def _over_relation(
-    placed: PlacedQuery, aggregate: Aggregate, path: Path, compilation: Compilation
-) -> tuple[Element, TypeEngine[Any]]:
-    """An aggregate of related rows, as a subquery."""
-    table = placed.query.schema.table
-    scope = Scope(compilation, table, {(): table})
-    where = _where(placed, scope)  # before the join: a condition on the same relation is about any of its rows
-    for length in range(1, len(path) + 1):
-        if path[:length] not in scope.tables:
-            hop = path[length - 1]
-            joined = scope.tables[path[:length]] = hop.target.table.alias()
-            on = scope.tables[path[: length - 1]].c[hop.near.name] == joined.c[hop.far.name]
-            scope.source = scope.source.join(joined, on)
-    value, kind = _aggregate(aggregate, scope)
-    inner = sa.select(value).select_from(scope.source).where(*where).correlate(None)
-    return inner.scalar_subquery(), kind
-
-
-def _aggregate(aggregate: Aggregate, scope: Scope) -> tuple[Element, TypeEngine[Any]]:
-    """The SQL of an aggregate, and the type of what it aggregates."""
-    star = isinstance(aggregate.operand, AllRows)
-    operand: Element = sa.literal_column("1") if star else element(aggregate.operand, scope)
-    kind = sa.Integer() if star else operand.type
-    if aggregate.function == "avg" and isinstance(kind, sa.Integer) and scope.compilation.engine == "mysql":
-        operand = operand + sa.literal_column("0e0")  # MySQL gives the average of whole numbers four places only
-    if aggregate.condition is not None:  # FILTER (WHERE …) in the words of every engine
-        operand = sa.case((condition(aggregate.condition, scope), operand))
-    elif star:
-        return sa.func.count(), kind
-    made = getattr(sa.func, aggregate.function)(operand.distinct() if aggregate.distinct else operand)
-    return cast("Element", made), kind
-
-
-def _processor(aggregate: Aggregate, kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
-    """What makes the same value of every driver's answer. Raises `FieldError` for what has no sum or average."""
-    if aggregate.function == "count":
-        return None
-    if aggregate.function in ("min", "max"):
-        return types.result_processor(kind, dialect)
-    if isinstance(kind, types.Duration):
-        return lambda value: value if value is None or isinstance(value, timedelta) else _microseconds(value)
-    if isinstance(kind, (sa.Integer, sa.BigInteger)):
-        made: type = int if aggregate.function == "sum" else float
-        return lambda value: None if value is None else made(value)
-    if isinstance(kind, (types.Decimal, sa.Numeric)) and not isinstance(kind, sa.Float):
-        return _decimal(kind, aggregate.function)
-    if isinstance(kind, sa.Float):
-        return lambda value: None if value is None else float(value)
-    raise FieldError(f"{aggregate!r}: only numbers and durations have a sum and an average, not {kind!r}.")
-
-
-def _microseconds(value: Any) -> timedelta:
-    return timedelta(microseconds=round(value))
-
-
-def _decimal(kind: Any, function: str) -> Processor:
-    """SQLite computes with floats: a sum has the column's places, an average is as exact as a float is."""
-    scale = getattr(kind, "scale", None)
-
-    def process(value: Any) -> Decimal | None:
-        if value is None or isinstance(value, Decimal):
-            return value
-        return Decimal(f"{value:.{scale}f}" if function == "sum" and scale is not None else repr(value))
-
-    return process
+def _same(left: Element, right: Element, *, nullable: bool, engine: str) -> Element:
+    """Two keys of groups are equal, or both NULL."""
+    if not nullable:
+        return left == right
+    if engine == "postgresql":
+        # PostgreSQL has no hash join for IS NOT DISTINCT FROM; NULLs in arrays are equal, and arrays are hashed.
+        return cast("Element", postgresql.array([left]) == postgresql.array([right]))
+    return left.is_not_distinct_from(right)

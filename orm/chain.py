@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
-from orm import lookups
+from orm import annotating, combining, comments, lookups
+from orm.conditions import Constant
 from orm.database import Database
 from orm.database.timeouts import is_duration
 from orm.exceptions import FieldError, InterfaceError, ValidationError
-from orm.expressions import Condition, Constant, Expression, Ordering, Reference
+from orm.expressions import Condition, Expression, Ordering, Reference
+from orm.ordering import ordering
 from orm.parameters import Param, RowCount, Slot
+from orm.plans import Plan
 from orm.prefetch import Prefetch, default_order
 from orm.query import Node, Query, QueryHolder
 from orm.schema import Schema
+from orm.sources import CTE
 
 MOST_ROWS = 2**63 - 1
 DEFAULT_CHUNK = 1000
@@ -26,12 +32,13 @@ DEFAULT_CHUNK = 1000
 class Chain(QueryHolder):
     """An immutable description of one query. Every method returns a new one."""
 
-    __slots__ = ("_database", "_every", "prefetches", "time_limit")
+    __slots__ = ("_comment", "_database", "_every", "prefetches", "time_limit")
 
     def __init__(self, query: Query, database: Database | None = None) -> None:
         self.query = query
         self._database = database
         self._every = False
+        self._comment = ""
         self.prefetches: tuple[Prefetch, ...] = ()
         self.time_limit: float | None = None
         """How long each of its statements may take."""
@@ -41,6 +48,7 @@ class Chain(QueryHolder):
         new.query = query
         new._database = self._database
         new._every = self._every
+        new._comment = self._comment
         new.prefetches = self.prefetches
         new.time_limit = self.time_limit
         return new
@@ -76,15 +84,60 @@ class Chain(QueryHolder):
             return self._with(query)
         if query.sliced:
             self._refuse_slice("filter")
-        found = lookups.conditions(query.schema, conditions, words)
+        found = lookups.conditions(query, conditions, words)
         if negated:
             found = lookups.negate(found)
+        if found.parts or query.annotations:
+            return self._with(annotating.filtered(query, found))
         new = query.copy()
         if isinstance(found, Constant):
             new.empty = query.empty or not found.truth
         else:
             new.where = (*query.where, found)
         return self._with(new)
+
+    def union(self, *others: Self, all: bool = False) -> Self:
+        """The rows of these query sets too, each row once; with `all=True` as often as it comes."""
+        return self._combined("union all" if all else "union", others)
+
+    def intersection(self, *others: Self) -> Self:
+        """The rows that all of these query sets have."""
+        return self._combined("intersection", others)
+
+    def difference(self, *others: Self) -> Self:
+        """The rows that none of these query sets has."""
+        return self._combined("difference", others)
+
+    def _combined(self, operator: str, others: tuple[object, ...]) -> Self:
+        for chain in (self, *others):
+            if isinstance(chain, Chain) and chain._database is not self._database:
+                raise FieldError("Rows of two databases cannot be put together in one statement.")
+        return self._with(combining.combined(operator, self.query, others))
+
+    def with_cte(self, cte: CTE, *conditions: Condition | sa.ColumnElement[bool], **words: Any) -> Self:
+        """Join the rows with those of a common table expression: a row comes once for each that meets the conditions.
+
+        `employees.with_cte(chain, id=chain.c.id)`. Its columns can then be used like fields: `chain.c.depth`.
+        """
+        if self.query.sliced:
+            self._refuse_slice("join")
+        return self._with(combining.joined(self.query, cte, conditions, words))
+
+    def annotate(self, **expressions: Expression | Condition | sa.ColumnElement[Any]) -> Self:
+        """Read the values of these expressions, too: as attributes of instances, or as further columns of `values()`.
+
+        After `values()`, an aggregate groups the rows by the columns so far. Raises `FieldError`.
+        """
+        return self._annotated(expressions, read=True)
+
+    def alias(self, **expressions: Expression | Condition | sa.ColumnElement[Any]) -> Self:
+        """Give expressions a name for `filter`, `order_by` and other expressions, without reading them."""
+        return self._annotated(expressions, read=False)
+
+    def _annotated(self, expressions: Mapping[str, Any], *, read: bool) -> Self:
+        if self.query.sliced:
+            self._refuse_slice("annotate")
+        return self._with(annotating.annotated(self.query, expressions, read=read))
 
     def _refuse_slice(self, what: str) -> NoReturn:
         raise FieldError(f"Cannot {what} a query set that has a limit or an offset. Do it before the slice.")
@@ -93,8 +146,14 @@ class Chain(QueryHolder):
         """In this order: names (`"-name"` for descending), columns, expressions; without terms in no order."""
         if self.query.sliced:
             self._refuse_slice("order")
-        order = tuple([lookups.ordering(self._schema, term) for term in terms])
+        order = tuple([self._term(term) for term in terms])
         return self._with(self.query.replace(order=order))
+
+    def _term(self, term: Any) -> Ordering:
+        found = ordering(self.query, term)
+        if self.query.groups is not None or found.parts[0].parts:
+            annotating.check_order(self.query, found)
+        return found
 
     def reverse(self) -> Self:
         """In the opposite order."""
@@ -103,11 +162,14 @@ class Chain(QueryHolder):
         return self._with(self.query.replace(order=self._reversed()))
 
     def _reversed(self) -> tuple[Node, ...]:
-        order = self._order() or (lookups.ordering(self._schema, self._schema.key.name),)
-        return tuple([cast("Ordering", term).reversed() for term in order])
+        return tuple([cast("Ordering", term).reversed() for term in self._definite_order()])
 
     def _order(self) -> tuple[Node, ...]:
         return default_order(self._schema) if self.query.order is None else self.query.order
+
+    def _definite_order(self) -> tuple[Node, ...]:
+        """The order asked for, else the model's, else that of the key."""
+        return self._order() or annotating.order_of_groups(self.query)
 
     def distinct(self) -> Self:
         """Without equal rows."""
@@ -139,6 +201,31 @@ class Chain(QueryHolder):
         new = self._with(self.query)
         new.time_limit = seconds
         return new
+
+    def comment(self, text: str) -> Self:
+        """Send a comment with every statement: `/* … */` at its end, for logs and the server's list of activity.
+
+        It is no part of the query: plans are shared by query sets with any comments. The last one wins; an empty text
+        takes it away.
+
+        Args:
+            text: one line of printable characters, at most 500, without `/*` and `*/`.
+
+        Raises:
+            ValidationError: the text could be anything else than a comment.
+        """
+        new = self._with(self.query)
+        new._comment = comments.ending(text)
+        return new
+
+    def _commented(self, sql: str, dialect: Dialect) -> str:
+        """SQL as it is sent."""
+        return comments.commented(sql, self._comment, dialect) if self._comment else sql
+
+    def _send(self, plan: Plan, values: Sequence[Any], database: Database) -> Awaitable[Sequence[Sequence[Any]]]:
+        """Run a plan that reads, and give the driver's rows. Not a coroutine of its own: it is on the hot path."""
+        sql = self._commented(plan.sql, database.dialect)
+        return database.fetch(sql, plan.bind(values), write=plan.writes, info=plan, timeout=self.time_limit)
 
     def _selecting(self, **changes: Any) -> Self:
         return self._with(self.query.replace(selection=replace(self.query.selection, **changes)))
@@ -193,8 +280,8 @@ def _distinct_order(query: Query, *, chosen: bool) -> Query:
     """Distinct rows can only be in the order of what is read: leave the model's own order out, refuse the user's."""
     order = query.order or ()
     possible = tuple([term for term in order if _is_read(query, term.parts[0])])
-    if chosen and possible != order:
-        left_out = next(term for term in order if term not in possible)
+    if chosen and len(possible) < len(order):
+        left_out = next(term for term in order if not _is_read(query, term.parts[0]))
         raise FieldError(f"distinct() cannot order by {left_out.parts[0]!r}, which is not read. Read it, too.")
     return query.replace(order=possible)
 
@@ -203,7 +290,7 @@ def _is_read(query: Query, node: Node) -> bool:
     if not isinstance(node, Reference):
         return True
     if query.columns is not None:
-        return node in query.columns
+        return any(column is node for column in query.columns)
     return not node.path or any(path[: len(node.path)] == node.path for path in query.selection.related)
 
 

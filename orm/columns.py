@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 import sqlalchemy as sa
 
-from orm.expressions import Condition, Expression, Reference
-from orm.lookups import available, checked_lookup, compare, intern, negate
-from orm.operators import OPERATORS, TRANSFORMS
-from orm.query import Path, QueryHolder
+from orm.conditions import kind_of
+from orm.expressions import Condition, Expression, Handle, Reference
+from orm.lookups import (
+    available,
+    checked_lookup,
+    compare,
+    intern,
+    negate,
+    parts_of,
+    resolved_operand,
+    transformed,
+)
+from orm.operators import OPERATORS
+from orm.query import Path, Query, QueryHolder
 from orm.schema import FieldSpec, Schema
+from orm.transforms import TRANSFORMS
 
 T = TypeVar("T")
 Operand: TypeAlias = T | Expression[T | None] | sa.ColumnElement[Any]
@@ -47,18 +58,18 @@ if TYPE_CHECKING:  # parts of dates and times are attributes of their columns on
         def __get__(self, column: Any, owner: type[Any]) -> Any: ...
 
 
-class Column(Reference[T]):
+class Column(Handle[T]):
     """A field seen from a query: `Album.title == "Powerage"`, `Album.title.icontains("age")`.
 
-    Comparisons give conditions. `!=` is true for NULL, too, as `exclude()` is.
+    Comparisons give conditions, and are checked at once. `!=` is true for NULL, too, as `exclude()` is.
     """
 
     __slots__ = ()
     __hash__ = object.__hash__
 
-    def _compare(self, operator: str, value: Any) -> Condition:
-        target = intern(self.schema, self.path, self.spec, self.transform, self.keys)
-        return compare(checked_lookup(target, OPERATORS[operator]), value)
+    def _compare(self, lookup: str, operand: Any) -> Condition:
+        found = checked_lookup(self.schema, self.node, OPERATORS[lookup])
+        return compare(found, resolved_operand(Query(self.schema), operand))
 
     def __eq__(self, other: Operand[T]) -> Condition:  # type: ignore[override]
         return self._compare("exact", other)
@@ -66,75 +77,21 @@ class Column(Reference[T]):
     def __ne__(self, other: Operand[T]) -> Condition:  # type: ignore[override]
         return negate(self._compare("exact", other))
 
-    def __lt__(self, other: Operand[T]) -> Condition:
-        return self._compare("lt", other)
+    if TYPE_CHECKING:  # the operand has the column's type
 
-    def __le__(self, other: Operand[T]) -> Condition:
-        return self._compare("lte", other)
-
-    def __gt__(self, other: Operand[T]) -> Condition:
-        return self._compare("gt", other)
-
-    def __ge__(self, other: Operand[T]) -> Condition:
-        return self._compare("gte", other)
-
-    def is_null(self, truth: bool = True) -> Condition:
-        """It is NULL; with `False`, it is not."""
-        return self._compare("isnull", truth)
-
-    def is_in(self, values: Iterable[T] | QueryHolder) -> Condition:
-        """It is one of the values; or, given a query set of one column, one of its rows."""
-        return self._compare("in", values)
-
-    def range(self, low: T, high: T) -> Condition:
-        """It lies between the two, both included."""
-        return self._compare("range", (low, high))
-
-    def iexact(self: Column[str] | Column[str | None], value: str) -> Condition:
-        """It is the text, but for case."""
-        return self._compare("iexact", value)
-
-    def contains(self: Column[str] | Column[str | None], value: str) -> Condition:
-        """It has the text in it."""
-        return self._compare("contains", value)
-
-    def icontains(self: Column[str] | Column[str | None], value: str) -> Condition:
-        """It has the text in it, but for case."""
-        return self._compare("icontains", value)
-
-    def startswith(self: Column[str] | Column[str | None], value: str) -> Condition:
-        """It begins with the text."""
-        return self._compare("startswith", value)
-
-    def istartswith(self: Column[str] | Column[str | None], value: str) -> Condition:
-        """It begins with the text, but for case."""
-        return self._compare("istartswith", value)
-
-    def endswith(self: Column[str] | Column[str | None], value: str) -> Condition:
-        """It ends with the text."""
-        return self._compare("endswith", value)
-
-    def iendswith(self: Column[str] | Column[str | None], value: str) -> Condition:
-        """It ends with the text, but for case."""
-        return self._compare("iendswith", value)
-
-    def regex(self: Column[str] | Column[str | None], value: str) -> Condition:
-        """It matches the regular expression, in the database's dialect."""
-        return self._compare("regex", value)
-
-    def iregex(self: Column[str] | Column[str | None], value: str) -> Condition:
-        """It matches the regular expression, but for case."""
-        return self._compare("iregex", value)
-
-    def search(self: Column[str] | Column[str | None], value: str) -> Condition:
-        """It matches the words, by the database's full text search."""
-        return self._compare("search", value)
+        def __lt__(self, other: Operand[T]) -> Condition: ...
+        def __le__(self, other: Operand[T]) -> Condition: ...
+        def __gt__(self, other: Operand[T]) -> Condition: ...
+        def __ge__(self, other: Operand[T]) -> Condition: ...
+        def is_in(self, values: Iterable[T] | QueryHolder) -> Condition: ...
+        def range(self, low: T, high: T) -> Condition: ...
 
     def __getitem__(self, key: str | int) -> Column[Any]:
         """A value inside a JSON column."""
-        if self.values.kind != "json":
-            raise TypeError(f"{self!r} ({self.kind}) is no JSON column: it has no {key!r} inside.")
-        return Column(self.schema, self.path, self.spec, None, (*self.keys, key))
+        node = self.node
+        if not isinstance(node, Reference) or node.values.kind != "json":
+            raise TypeError(f"{self!r} ({kind_of(node)}) is no JSON column: it has no {key!r} inside.")
+        return Column(self.schema, intern(self.schema, node.path, node.spec, (*node.keys, key)))
 
     if TYPE_CHECKING:
         year = _PartOfDay[int]()
@@ -153,13 +110,12 @@ class Column(Reference[T]):
     else:
 
         def __getattr__(self, name):
+            kind = kind_of(self.node)
             transform = TRANSFORMS.get(name)
-            if transform is None or self.keys or self.values.kind not in transform.kinds:
-                parts = [n for n, t in TRANSFORMS.items() if self.values.kind in t.kinds]
-                raise AttributeError(
-                    f"{self!r} ({self.kind}) has no {name!r}. Choose from: {', '.join(parts + available(self.kind))}."
-                )
-            return Column(self.schema, self.path, self.spec, transform)
+            if transform is None or not transform.suits(kind):
+                choices = ", ".join(parts_of(kind) + available(kind))
+                raise AttributeError(f"{self!r} ({kind}) has no {name!r}. Choose from: {choices}.")
+            return Column(self.schema, transformed(self.schema, self.node, transform))
 
 
 class Step:
@@ -209,4 +165,4 @@ def attribute(schema: Schema, path: Path, owner: Schema, name: str, words: str =
 
 def column(schema: Schema, path: Path, spec: FieldSpec) -> Column[Any]:
     """The column at the end of a path."""
-    return Column(schema, path, spec)
+    return Column(schema, intern(schema, path, spec))

@@ -10,15 +10,18 @@ from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from orm import locks, plans
 from orm.chain import DEFAULT_CHUNK, at_least_one
+from orm.conditions import Constant, Members
 from orm.database import Database
-from orm.exceptions import FieldError, InterfaceError
-from orm.expressions import Condition, Constant, InQuery, Members, Tree
+from orm.exceptions import FieldError, InterfaceError, NotSupportedError
+from orm.expressions import Condition, Tree
 from orm.lookups import negate, simplify
 from orm.parameters import ParameterMembers, Slot, Template
 from orm.plans import Plan
 from orm.prefetch import Prefetch
 from orm.query import Node, Query
 from orm.schema import Schema
+from orm.sources import CTE
+from orm.subqueries import Subselect, rewritten
 
 T = TypeVar("T")
 Values = Mapping[str, Any]
@@ -34,7 +37,7 @@ class Runner(Generic[T]):
         target: gives the database, which may be assigned to the registry later.
         bound: instances remember the database.
         rows, first, only: make the query that reads all rows, the first one, and enough to see that there is only one.
-        read: sends the statement of a plan and gives what it reads.
+        read: gives what a plan reads.
         stream: the same in lists of some size.
         describe: gives the SQL, without a database.
     """
@@ -45,8 +48,8 @@ class Runner(Generic[T]):
     rows: Callable[[], Query]
     first: Callable[[], Query]
     only: Callable[[], Query]
-    read: Callable[[Database, Plan, Sequence[Any]], Coroutine[Any, Any, list[T]]]
-    stream: Callable[[Database, Plan, Sequence[Any], int], AsyncGenerator[list[T], None]]
+    read: Callable[[Plan, Sequence[Any], Database], Coroutine[Any, Any, list[T]]]
+    stream: Callable[[Plan, Sequence[Any], Database, int], AsyncGenerator[list[T], None]]
     describe: Callable[[], str]
 
 
@@ -71,7 +74,7 @@ class _Statement:
         self._prepared: dict[str, _Prepared] = {}
 
     def with_values(self, database: Database, given: Values) -> tuple[Plan, Sequence[Any]] | None:
-        """The plan and the driver's arguments; `None` when it is known that there are no rows."""
+        """The plan and the values to bind; `None` when it is known that there are no rows."""
         query = self._query
         if query.empty or query.limit == 0:
             return None
@@ -88,7 +91,7 @@ class _Statement:
         values = prepared.template.copy()
         for position, slot in prepared.gaps:
             values[position] = slot.check(given[slot.name])
-        return prepared.plan, prepared.plan.bind(values)
+        return prepared.plan, values
 
     def _prepare(self, query: Query, database: Database) -> _Prepared:
         template = Template()
@@ -158,10 +161,10 @@ class CompiledQuery(Generic[T]):
     async def iterate(self, chunk_size: int = DEFAULT_CHUNK, /, **values: Any) -> AsyncGenerator[T, None]:
         """Stream the rows; at most `chunk_size` are held at a time."""
         at_least_one(chunk_size, "chunk_size")
-        database, statement = self._bind(self._rows, values)
-        if statement is None:
+        database, found = self._find(self._rows, values)
+        if found is None:
             return
-        async with aclosing(self._runner.stream(database, *statement, chunk_size)) as batches:
+        async with aclosing(self._runner.stream(*found, database, chunk_size)) as batches:
             async for items in batches:
                 for item in items:
                     yield item
@@ -179,10 +182,10 @@ class CompiledQuery(Generic[T]):
 
     # No coroutine function: wrong values raise where they are given, and a call is one coroutine only.
     def _read(self, statement: _Statement, values: Values) -> Coroutine[Any, Any, list[T]]:
-        database, bound = self._bind(statement, values)
-        return _nothing() if bound is None else self._runner.read(database, *bound)
+        database, found = self._find(statement, values)
+        return _nothing() if found is None else self._runner.read(*found, database)
 
-    def _bind(self, statement: _Statement, values: Values) -> tuple[Database, tuple[Plan, Sequence[Any]] | None]:
+    def _find(self, statement: _Statement, values: Values) -> tuple[Database, tuple[Plan, Sequence[Any]] | None]:
         if values.keys() != self._names.keys():
             self._refuse(values)
         database = self._runner.target()
@@ -207,36 +210,39 @@ def _parameters(query: Query) -> list[str]:
 
 def _with_lists(query: Query, given: Values) -> Query:
     """The query with its lists, whose lengths decide on SQL; one that has no rows is `empty`."""
-    where: list[Node] = []
-    for node in query.where:
-        made = _listed(node, given)
-        if not isinstance(made, Constant):
-            where.append(made)
-        elif not made.truth:
-            return query.replace(empty=True)
-    columns, order = (
-        None if nodes is None else tuple([_listed(node, given) for node in nodes])
-        for nodes in (query.columns, query.order)
-    )
-    return query.replace(where=tuple(where), columns=columns, order=order)
+    template = Template()
+    query.shape(template, "mysql")
+    if not template.has_lists:
+        return query
+    made = rewritten(query, lambda node: _listed(node, given))
+    decided = [node.truth for node in made.where if isinstance(node, Constant)]
+    if not all(decided):
+        return made.replace(empty=True)
+    return made.replace(where=tuple([node for node in made.where if not isinstance(node, Constant)]))
 
 
 def _listed(node: Node, given: Values) -> Node:
     if isinstance(node, ParameterMembers):
         values = node.slot.check(given[node.slot.name])
         return Members(node.lookup, values) if values else Constant(False)
-    if isinstance(node, InQuery):
+    if isinstance(node, Subselect):
         query = _with_lists(node.query, given)
-        return Constant(False) if query.empty else InQuery(node.lookup, query)
-    if not node.parts:
+        if query is node.query:
+            return node
+        new = copy.copy(node)
+        new.query = query
+        return new
+    parts = tuple([_listed(part, given) for part in node.children])
+    if all(part is before for part, before in zip(parts, node.children, strict=True)):
         return node
-    parts = [_listed(part, given) for part in node.parts]
+    if isinstance(node, CTE):
+        raise NotSupportedError(
+            f"The CTE {node.name!r} has a list as a parameter, which is one value on PostgreSQL only. Filter around it."
+        )
     if isinstance(node, Tree):
-        conditions = cast("list[Condition]", parts)
+        conditions = [cast("Condition", part) for part in parts]
         return negate(conditions[0]) if node.operator == "not" else simplify(node.operator, conditions)
-    changed = copy.copy(node)
-    changed.parts = tuple(parts)
-    return changed
+    return node.with_children(parts)
 
 
 async def _nothing() -> list[Any]:

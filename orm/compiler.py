@@ -1,329 +1,35 @@
 """A `Query` becomes a SQLAlchemy Core statement. Pure, and off the hot path: each shape of query comes here once.
 
-A `Scope` knows which tables are in reach: the root, which is never aliased, and an alias for each path that was
-joined. To-one paths are joined; all to-many paths of one `filter()` call lie in one EXISTS, so that its conditions
-are about the same related row and no row of the root comes twice.
+A `Scope` knows which tables are in reach: the root, which is aliased only inside of another query, and an alias for
+each path that was joined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from orm import jsonpath, locks, moments, types
-from orm.exceptions import FieldError
-from orm.expressions import (
-    Assigned,
-    Clause,
-    Combined,
-    Compared,
-    Constant,
-    InQuery,
-    Leaf,
-    Members,
-    Ordering,
-    Reference,
-    Tree,
-    Value,
-)
-from orm.operators import Element, fold
-from orm.paths import can_be_null, leaves_table, many_paths, needs_row, stays_within
-from orm.query import Counter, Node, Path, PlacedQuery, Query
+from orm import aggregation, locks
+from orm.conditions import Assigned, Members
+from orm.elements import element, made, order
+from orm.engines import check_set_operation
+from orm.expressions import Annotation, Reference
+from orm.filtering import condition
+from orm.operators import Element
+from orm.paths import leaves_table
+from orm.query import Counter, Node, Path, PlacedQuery, Query, origin_of
 from orm.schema import FieldSpec, Schema
-
-Prepare = Callable[[Any], Any]
-"""What is done to a value before its type turns it into the driver's form."""
+from orm.scopes import Compilation, Entity, Scope
+from orm.sources import CTE, CTEColumn, SetOperation, SourceColumn
+from orm.subqueries import Exists, Subselect, is_correlated
+from orm.windowing import windows_in
 
 _ONE: Final = sa.literal_column("1", sa.Integer())
-From = Any  # sa.FromClause; its joins are typed too narrowly to be rebuilt step by step
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """Where a parameter of the statement comes from.
-
-    Attributes:
-        position: the index among the query's values.
-        type: the column type that turns the value into the driver's form, or `None` to send it as it is.
-        prepare: what is done to the value before.
-    """
-
-    position: int
-    type: TypeEngine[Any] | None
-    prepare: Prepare | None = None
-    item: int | None = None
-
-
-@dataclass(frozen=True)
-class Entity:
-    """The columns of a result that make one instance of each row."""
-
-    path: Path
-    schema: Schema
-    fields: tuple[FieldSpec, ...]
-
-
-@dataclass
-class Compilation:
-    """A statement under construction: its parameters, and what its columns mean."""
-
-    dialect: Dialect
-    parameters: dict[str, Parameter] = field(default_factory=dict[str, Parameter])
-    entities: list[Entity] = field(default_factory=list[Entity])
-
-    @property
-    def engine(self) -> str:
-        """The engine's name."""
-        return self.dialect.name
-
-    def parameter(
-        self,
-        position: int,
-        kind: TypeEngine[Any],
-        prepare: Prepare | None = None,
-        *,
-        raw: bool = False,
-        item: int | None = None,
-    ) -> sa.BindParameter[Any]:
-        """A parameter for the value at a position; with `raw` the type only says what SQL sees."""
-        name = f"v{len(self.parameters)}"
-        self.parameters[name] = Parameter(position, None if raw else kind, prepare, item)
-        return sa.bindparam(name, type_=kind, unique=False, required=True)
-
-
-class Scope:
-    """The tables in reach of a condition."""
-
-    def __init__(self, compilation: Compilation, root: From, tables: dict[Path, From]) -> None:
-        self.compilation = compilation
-        self.tables = tables
-        self.source = root
-
-    def table(self, path: Path) -> From:
-        """The table at the end of a path, joined if it is not in reach yet."""
-        found = self.tables.get(path)
-        if found is None:
-            parent = self.table(path[:-1])
-            hop = path[-1]
-            found = self.tables[path] = hop.target.table.alias()
-            outer = any(step.null for step in path)
-            on = parent.c[hop.near.name] == found.c[hop.far.name]
-            self.source = self.source.join(found, on, isouter=outer)
-        return found
-
-
-# ---------------------------------------------------------------- expressions
-
-
-def element(node: Node, scope: Scope) -> Element:
-    """The SQL of an expression."""
-    if isinstance(node, Reference):
-        return _reference(cast("Any", node), scope)
-    if isinstance(node, Value):
-        return scope.compilation.parameter(node.position, node.type)
-    if isinstance(node, Combined):
-        return _combined(node, scope)
-    if isinstance(node, Clause):
-        return _clause(node, scope)
-    return condition(node, scope)
-
-
-def _reference(node: Reference, scope: Scope) -> Element:
-    column = scope.table(node.path).c[node.spec.name]
-    engine = scope.compilation.engine
-    if node.keys:
-        return jsonpath.document(engine, column, _json_path(node.position, scope))
-    if node.transform is not None:
-        return node.transform.build(engine, column, node.spec.kind)
-    return cast("Element", column)
-
-
-def _json_path(position: int, scope: Scope) -> Element:
-    engine = scope.compilation.engine
-    return scope.compilation.parameter(position, jsonpath.path_type(engine), jsonpath.prepare_path(engine), raw=True)
-
-
-_ARITHMETIC: dict[str, Callable[[Any, Any], Element]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "%": lambda a, b: a % b,
-}
-
-
-def _combined(node: Combined, scope: Scope) -> Element:
-    left, right = (element(part, scope) for part in node.parts)
-    if moments.is_moment(left) or moments.is_moment(right):
-        return moments.combine(scope.compilation.engine, node.operator, left, right)
-    return _ARITHMETIC[node.operator](left, right)
-
-
-def _clause(node: Clause, scope: Scope) -> Element:
-    def parameter(bind: sa.BindParameter[Any], position: int) -> Any:
-        if bind.expanding:
-            items = [
-                scope.compilation.parameter(position, bind.type, item=index)
-                for index in range(len(bind.effective_value or ()))
-            ]
-            return sa.tuple_(*items) if items else sa.null()
-        return scope.compilation.parameter(position, bind.type)
-
-    return node.placed_element(parameter)
-
-
-# ---------------------------------------------------------------- conditions
-
-
-def condition(node: Node, scope: Scope, *, negated: bool = False) -> Element:
-    """The SQL of a condition; `negated` says that it lies inside a negation."""
-    if isinstance(node, Constant):
-        return sa.true() if node.truth else sa.false()
-    if isinstance(node, Tree):
-        return _tree(node, scope, negated)
-    if isinstance(node, Clause):
-        return _clause(node, scope)
-    missing = [path for path in many_paths(node) if negated or path not in scope.tables]
-    if missing:
-        return _exists(missing, scope, node, own=negated)
-    return _leaf(node, scope)
-
-
-def _tree(node: Tree, scope: Scope, negated: bool) -> Element:
-    if node.operator == "not":
-        part = node.parts[0]
-        inner = condition(part, scope, negated=True)
-        return sa.not_(sa.func.coalesce(inner, sa.false()) if can_be_null(part) else inner)
-    join = sa.and_ if node.operator == "and" else sa.or_
-    if negated:
-        return join(*[condition(part, scope, negated=True) for part in node.parts])
-    missing = [path for path in dict.fromkeys(many_paths(node)) if path not in scope.tables]
-    if not missing:
-        return join(*[condition(part, scope) for part in node.parts])
-    if node.operator == "and":
-        outside = [part for part in node.parts if not any(True for _ in many_paths(part))]
-        if outside:
-            inside = Tree("and", tuple([cast("Any", part) for part in node.parts if part not in outside]))
-            return sa.and_(*[condition(part, scope) for part in outside], _exists(missing, scope, inside))
-    return _exists(missing, scope, node)
-
-
-def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, own: bool = False) -> Element:
-    """One EXISTS over all paths. Its joins are inner ones where no missing row could satisfy the condition.
-
-    With `own` it is about related rows of its own, also where some of these paths are in reach already. On SQLite it
-    is an IN where it can be, which took 4 to 100 times less there for conditions that few rows meet, and never more.
-    """
-    outer = not all(needs_row(node, path) for path in paths)
-    tables = {path: table for path, table in scope.tables.items() if not (own and any(hop.many for hop in path))}
-    inner = Scope(scope.compilation, None, tables)
-    first: tuple[Path, Element, Element] | None = None
-    source: From = sa.select(_ONE.label("one")).subquery() if outer else None
-    for path in paths:
-        for length in range(1, len(path) + 1):
-            if path[:length] in tables:
-                continue
-            hop = path[length - 1]
-            table = tables[path[:length]] = hop.target.table.alias()
-            near: Element = _outer_table(path[: length - 1], tables, scope).c[hop.near.name]
-            far: Element = table.c[hop.far.name]
-            if source is None:
-                source, first = table, (path[:length], near, far)
-            else:
-                source = source.join(table, near == far, isouter=outer)
-    inner.source = source
-    where = condition(node, inner)
-    if first is not None:
-        start, near, far = first
-        # IN is NULL, not false, beside a key that is NULL: the same in a WHERE, but not in a negation (`own`).
-        if scope.compilation.engine == "sqlite" and not own and stays_within(node, start):
-            return near.in_(sa.select(far).select_from(inner.source).where(where))
-        where = sa.and_(near == far, where)
-    # SQLAlchemy correlates with the next statement around by itself; the root may be several away.
-    return sa.exists(sa.select(_ONE).select_from(inner.source).where(where).correlate(*scope.tables.values()))
-
-
-def _outer_table(path: Path, tables: dict[Path, From], scope: Scope) -> From:
-    if path not in tables:
-        tables[path] = scope.table(path)
-    return tables[path]
-
-
-def _leaf(node: Node, scope: Scope) -> Element:
-    if isinstance(node, Leaf):
-        return _json_leaf(node, scope) if node.lookup.reference.keys else _plain_leaf(node, scope)
-    if isinstance(node, Members):
-        return _members(node, scope)
-    if isinstance(node, InQuery):
-        return _in_query(node, scope)
-    if isinstance(node, Compared):
-        left, right = (element(part, scope) for part in node.parts)
-        return node.lookup.operator.build(scope.compilation.engine, left, (right,))
-    raise FieldError(f"{node!r} is not a condition.")
-
-
-def _plain_leaf(node: Leaf, scope: Scope) -> Element:
-    operator, compilation = node.lookup.operator, scope.compilation
-    engine = compilation.engine
-    left = _reference(node.lookup.reference, scope)
-    kind = types.Text() if operator.operand == "text" else types.operand_type(left.type, compilation.dialect)
-    prepare = operator.prepare
-    made: Prepare | None = (lambda value: prepare(engine, value)) if prepare is not None else None
-    operands = [compilation.parameter(node.position + i, kind, made) for i in range(len(node.values))]
-    if engine == "sqlite" and operator.variant is not None and operator.variant(node.values[0]):
-        left, operands = fold(left), [cast("Any", fold(operand)) for operand in operands]
-    if node.lookup.reference.kind == "json" and operator.name == "exact":
-        return jsonpath.equals(compilation.dialect, left, operands[0])
-    return operator.build(engine, left, tuple(operands))
-
-
-def _json_leaf(node: Leaf, scope: Scope) -> Element:
-    lookup, compilation = node.lookup, scope.compilation
-    engine, operator = compilation.engine, lookup.operator
-    column = scope.table(lookup.reference.path).c[lookup.reference.spec.name]
-    path = _json_path(node.position, scope)
-    if operator.operand == "flag":
-        missing = jsonpath.is_missing(engine, column, path)
-        return missing if operator.name == "isnull" else sa.not_(missing)
-    variant = cast("tuple[Any, ...]", node.key)[5]
-    prepare = operator.prepare
-    made: Prepare | None = (lambda value: prepare(engine, value)) if prepare is not None else None
-    operand = compilation.parameter(node.position + 1, jsonpath.operand_type(engine, variant), made)
-    return jsonpath.compare(compilation.dialect, operator, variant, column, path, operand)
-
-
-def _members(node: Members, scope: Scope) -> Element:
-    compilation = scope.compilation
-    left = _reference(node.lookup.reference, scope)
-    if not node.as_one(compilation.engine):
-        return left.in_([compilation.parameter(node.position + i, left.type) for i in range(node.padded())])
-    process = types.bind_processor(left.type, compilation.dialect)
-    if compilation.engine == "postgresql":
-        made: Prepare | None = (lambda values: [process(value) for value in values]) if process is not None else None
-        return left == sa.any_(
-            compilation.parameter(
-                node.position, postgresql.ARRAY(types.operand_type(left.type, compilation.dialect)), made, raw=True
-            )
-        )
-    listed = sa.func.json_each(compilation.parameter(node.position, types.Text(), types.dumps, raw=True))
-    return left.in_(sa.select(listed.table_valued("value").c.value))
-
-
-def _in_query(node: InQuery, scope: Scope) -> Element:
-    left = _reference(node.lookup.reference, scope)
-    inner = subquery(node.placed, scope.compilation)
-    if scope.compilation.engine == "mysql" and node.query.sliced:
-        inner = sa.select(inner.subquery())  # MySQL has no LIMIT in a subquery of IN, but takes a derived table
-    return left.in_(inner)
-
-
-# ---------------------------------------------------------------- statements
+Columns = Callable[[Scope], Sequence[Element]]
+"""Makes what a SELECT reads."""
 
 
 def place(query: Query, engine: str, before: int = 0) -> PlacedQuery:
@@ -333,70 +39,216 @@ def place(query: Query, engine: str, before: int = 0) -> PlacedQuery:
     return query.place(counter)
 
 
+# ---------------------------------------------------------------- reading
+
+
 def select(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
     """The SELECT of a query; fills `compilation.entities` for instances."""
-    query = placed.query
-    selection = query.selection
-    root = query.schema.table
-    scope = Scope(compilation, root, {(): root})
+
+    def columns(scope: Scope) -> list[Element]:
+        return _columns(placed.query, scope)
+
+    return _statement(placed, compilation, columns)
+
+
+def _columns(query: Query, scope: Scope) -> list[Element]:
     columns: list[Element] = []
-    if selection.link is not None:
-        link = scope.table((selection.link,))
-        columns.append(link.c[_link_key(query).name])
+    if query.selection.link is not None:
+        columns.append(scope.table((query.selection.link,)).c[_link_key(query).name])
     if query.columns is not None:
-        columns += [element(node, scope) for node in query.columns]
-    else:
-        for entity in _entities(query):
-            compilation.entities.append(entity)
-            table = scope.table(entity.path)
-            columns += [table.c[spec.name] for spec in entity.fields]
-    return _finished(placed, scope, sa.select(*columns))
+        return columns + [_labelled(node, scope) for node in query.columns]
+    for entity in _entities(query):
+        scope.compilation.entities.append(entity)
+        table = scope.table(entity.path)
+        columns += [table.c[spec.name] for spec in entity.fields]
+    return columns + [_labelled(node, scope) for node in query.added]
+
+
+def _labelled(node: Node, scope: Scope) -> Element:
+    """What is read; under its name if it has one, by which it is ordered, too."""
+    found = element(node, scope)
+    if type(node) is Annotation:
+        found = scope.known[origin_of(node)] = found.label(repr(node))
+    return found
 
 
 def _link_key(query: Query) -> FieldSpec:
     """The key of the through model's rows to the other side: what a many-to-many prefetch groups by."""
     node = query.where[0]
-    return cast("Members", node).lookup.reference.spec
+    return cast("Reference", cast("Members", node).left).spec
 
 
-def subquery(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
-    """A query of one column inside another one."""
-    root = placed.query.schema.table
-    scope = Scope(compilation, root, {(): root})
-    columns = [element(node, scope) for node in placed.query.columns or ()]
-    return _finished(placed, scope, sa.select(*columns)).correlate(None)
-
-
-def _finished(placed: PlacedQuery, scope: Scope, statement: sa.Select[Any]) -> sa.Select[Any]:
-    """The SELECT with its conditions, order and limits: what it reads must be known before."""
+def _scope(placed: PlacedQuery, compilation: Compilation, outer: Scope | None) -> Scope:
+    """The scope of a query's rows: those of its table, or of a set operation, joined with common table expressions."""
     query = placed.query
-    where = [condition(node, scope) for node in query.where]
-    order = [term for node in query.order or () for term in _order(node, scope)]
-    lock = locks.clause(query, scope.table, scope.compilation.dialect)
-    statement = statement.select_from(scope.source).where(*where).order_by(*order)
+    root: Any = query.schema.table
+    if query.source is not None:
+        root = _set_operation(cast("SetOperation", query.source), compilation, outer)
+    elif outer is not None and is_correlated(query):
+        root = root.alias()  # the query around may be about the same table
+    scope = Scope(compilation, root, {(): root}, outer)
+    for node in query.joins:
+        cte = cast("CTE", node.parts[0])
+        rows = scope.ctes[origin_of(cte)] = _cte(cte, compilation).alias()
+        on = [condition(part, scope) for part in node.parts[1:]]  # which may join more tables before
+        scope.source = scope.source.join(rows, sa.and_(*on))
+    return scope
+
+
+_SET_OPERATIONS: Final[Mapping[str, Any]] = {
+    "union": sa.union,
+    "union all": sa.union_all,
+    "intersection": sa.intersect,
+    "difference": sa.except_,
+}
+
+
+def _set_operation(node: SetOperation, compilation: Compilation, outer: Scope | None) -> sa.Subquery:
+    """The rows of several queries, under the names of the model's fields or as `c0`, `c1`, …"""
+    check_set_operation(node.operator, compilation.dialect)
+    members: list[sa.Select[Any]] = []
+    for part in node.parts:
+        member = cast("Subselect", part)
+        query = member.placed.query
+        statement = _statement(member.placed, compilation, _member_columns(query), outer)
+        if query.empty:
+            statement = statement.where(sa.false())
+        # A member with an order and a limit stands in brackets, which SQLite takes in a derived table only.
+        members.append(sa.select(statement.subquery()) if query.sliced else statement)
+    return cast("sa.Subquery", _SET_OPERATIONS[node.operator](*members).subquery())
+
+
+def _member_columns(query: Query) -> Columns:
+    def columns(scope: Scope) -> list[Element]:
+        if query.columns is not None:
+            return [element(node, scope).label(f"c{index}") for index, node in enumerate(query.columns)]
+        table = scope.tables[()]
+        own = [table.c[name].label(name) for name in query.schema.fields]
+        return own + [element(node, scope).label(repr(node)) for node in query.added]
+
+    return columns
+
+
+def _cte(node: CTE, compilation: Compilation) -> sa.CTE:
+    """A common table expression, made once for each statement."""
+    origin = origin_of(node)
+    found = compilation.ctes.get(origin)
+    if found is None:
+        first = _cte_part(node, 0, compilation)
+        if len(node.parts) == 1:
+            found = compilation.ctes[origin] = first.cte(node.name, nesting=True)
+        else:
+            found = compilation.ctes[cast("CTE", node.itself)] = first.cte(node.name, recursive=True, nesting=True)
+            following = _cte_part(node, 1, compilation)
+            found = compilation.ctes[origin] = found.union(following) if node.distinct else found.union_all(following)
+    return found
+
+
+def _cte_part(node: CTE, index: int, compilation: Compilation) -> sa.Select[Any]:
+    placed = cast("Subselect", node.parts[index]).placed
+    query = placed.query
+
+    def columns(scope: Scope) -> list[Element]:
+        names = query.selection.names
+        return [element(column, scope).label(name) for name, column in zip(names, query.columns or (), strict=True)]
+
+    statement = _statement(placed, compilation, columns).correlate(None)
+    return statement.where(sa.false()) if query.empty else statement
+
+
+@made.register
+def _source_column(node: SourceColumn, scope: Scope) -> Element:
+    return cast("Element", scope.tables[()].c[node.name])
+
+
+@made.register
+def _cte_column(node: CTEColumn, scope: Scope) -> Element:
+    return cast("Element", scope.cte(node.cte).c[node.name])
+
+
+def _statement(
+    placed: PlacedQuery, compilation: Compilation, columns: Columns, outer: Scope | None = None
+) -> sa.Select[Any]:
+    """The SELECT of a query's rows, or groups, with its conditions, order and limits."""
+    query = placed.query
+    scope = _scope(placed, compilation, outer)
+    if query.selection.link is not None:
+        scope.table((query.selection.link,))  # the condition on it is about the row that is read
+    where = _where(placed, scope)
+    grouped_by: list[Element] = []
+    if query.groups is not None:
+        nodes = [*(query.columns or ()), *query.having, *(query.order or ())]
+        grouped_by = aggregation.group(query.groups, nodes, scope, lambda: _rows(placed, compilation, outer))
+    read = columns(scope)
+    having = [condition(node, scope) for node in query.having]
+    terms = [term for node in query.order or () for term in order(node, scope)]
+    lock = locks.clause(query, scope.table, compilation.dialect)
+    statement = sa.select(*read).select_from(scope.source).where(*where).order_by(*terms)
+    if query.groups is not None:
+        statement = statement.group_by(*grouped_by).having(*having)
     if query.selection.distinct:
         statement = statement.distinct()
     for name in ("limit", "offset"):
         position = getattr(placed, name)
         if position is not None:
-            parameter = scope.compilation.parameter(position, sa.BigInteger())
-            statement = getattr(statement, name)(parameter)
-    if lock is not None:
-        statement = statement.with_for_update(**lock)
-    return statement
+            statement = getattr(statement, name)(compilation.parameter(position, sa.BigInteger()))
+    return statement if lock is None else statement.with_for_update(**lock)
 
 
-def _order(node: Node, scope: Scope) -> list[Element]:
-    assert isinstance(node, Ordering)
-    column = element(node.parts[0], scope)
-    terms = [column.desc() if node.descending else column.asc()]
-    if node.nulls is not None and scope.compilation.engine == "postgresql":
-        # A term of its own would have to be read by a SELECT DISTINCT.
-        terms = [terms[0].nulls_first() if node.nulls == "first" else terms[0].nulls_last()]
-    elif node.nulls is not None:
-        missing = column.is_(None)
-        terms.insert(0, missing.desc() if node.nulls == "first" else missing.asc())
-    return cast("list[Element]", terms)
+def _rows(placed: PlacedQuery, compilation: Compilation, outer: Scope | None) -> tuple[Scope, list[Element]]:
+    """A new scope of a query's rows, with the conditions on them."""
+    scope = _scope(placed, compilation, outer)
+    return scope, _where(placed, scope)
+
+
+def _where(placed: PlacedQuery, scope: Scope) -> list[Element]:
+    """The conditions on a query's rows."""
+    query = placed.query
+    if not query.qualify:
+        return [condition(node, scope) for node in query.where]
+    # Windows are computed of the rows that WHERE leaves, so conditions on them need a query around.
+    windows = windows_in([*query.qualify, *query.added, *(query.columns or ()), *(query.order or ())])
+    inner = _scope(placed, scope.compilation, scope.outer)
+    conditions = [condition(node, inner) for node in query.where]
+    key = inner.tables[()].c[query.schema.key.name].label("k")
+    values = [element(window, inner).label(f"w{index}") for index, window in enumerate(windows.values())]
+    related = sa.select(key, *values).select_from(inner.source).where(*conditions).correlate(None).subquery()
+    root = scope.tables[()]
+    scope.source = scope.source.join(related, root.c[query.schema.key.name] == related.c.k)
+    scope.known.update({origin: related.c[value.name] for origin, value in zip(windows, values, strict=True)})
+    return [condition(node, scope) for node in query.qualify]
+
+
+@made.register
+def _subselect(node: Subselect, scope: Scope) -> Element:
+    return _inside(node, scope).scalar_subquery()
+
+
+@made.register
+def _exists(node: Exists, scope: Scope) -> Element:
+    part = cast("Subselect", node.parts[0])
+    if part.query.empty or part.query.limit == 0:
+        return sa.false()
+    return sa.exists(_inside(part, scope))
+
+
+def _inside(node: Subselect, scope: Scope) -> sa.Select[Any]:
+    """The SELECT of a query inside another one."""
+    placed = node.placed
+    query = placed.query
+
+    def columns(inner: Scope) -> list[Element]:
+        if query.columns is not None:
+            return [_labelled(column, inner) for column in query.columns]
+        return [inner.tables[()].c[query.schema.key.name]]
+
+    statement = _statement(placed, scope.compilation, columns, scope)
+    if query.empty:
+        statement = statement.where(sa.false())
+    if scope.compilation.engine == "mysql" and query.sliced and not is_correlated(node.query):
+        # MySQL has no LIMIT in a subquery of IN, but takes a derived table.
+        return sa.select(statement.correlate(None).subquery())
+    return statement.correlate(*scope.reachable()) if is_correlated(node.query) else statement.correlate(None)
 
 
 def _entities(query: Query) -> list[Entity]:
@@ -426,25 +278,66 @@ def _loaded_fields(schema: Schema, path: Path, only: frozenset[str], deferred: f
     return tuple(wanted)
 
 
+# ---------------------------------------------------------------- numbers
+
+
 def count(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
     """SELECT count(*) of a query's rows."""
     query = placed.query
-    if query.sliced or query.selection.distinct:
+    if query.sliced or query.selection.distinct or query.groups is not None:
         inner = select(placed, compilation)
         return sa.select(sa.func.count()).select_from(inner.subquery())
-    root = query.schema.table
-    scope = Scope(compilation, root, {(): root})
-    where = [condition(node, scope) for node in query.where]
+    scope, where = _rows(placed, compilation, None)
     return sa.select(sa.func.count()).select_from(scope.source).where(*where)
 
 
 def exists(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
     """SELECT 1 of a query's first row."""
-    if placed.query.selection.distinct and placed.query.offset is not None:
+    query = placed.query
+    if query.selection.distinct and query.offset is not None:
         return sa.select(_ONE.label("one")).select_from(select(placed, compilation).subquery())
-    root = placed.query.schema.table
-    scope = Scope(compilation, root, {(): root})
-    return _finished(placed, scope, sa.select(_ONE.label("one")))
+    return _statement(placed, compilation, lambda scope: [_ONE.label("one")])
+
+
+def aggregate(placed: PlacedQuery, nodes: Sequence[Node], compilation: Compilation) -> sa.Select[Any]:
+    """The SELECT of one row of aggregates of a query's rows.
+
+    Rows that are no instances are read first, and their columns aggregated; so are groups.
+    """
+    query = placed.query
+    if query.columns is not None:
+        return _aggregate_read(placed, nodes, compilation)
+
+    def rows() -> tuple[Scope, list[Element]]:
+        if not query.sliced:
+            return _rows(placed, compilation, None)
+        scope = _scope(placed, compilation, None)
+        return scope, [query.schema.table.c[query.schema.key.name].in_(selected_keys(placed, compilation))]
+
+    scope, where = rows()
+    aggregation.group((), nodes, scope, rows)
+    own = any(not node.path for node in aggregation.aggregates_in(nodes))
+    columns = [element(node, scope).label(f"a{index}") for index, node in enumerate(nodes)]
+    made: sa.Select[Any] = sa.select(*columns)
+    return made.select_from(scope.source).where(*where) if own else made
+
+
+def _aggregate_read(placed: PlacedQuery, nodes: Sequence[Node], compilation: Compilation) -> sa.Select[Any]:
+    """Aggregates of what a query reads."""
+    read = placed.query.columns or ()
+
+    def columns(scope: Scope) -> list[Element]:
+        return [element(node, scope).label(f"c{index}") for index, node in enumerate(read)]
+
+    source = _statement(placed, compilation, columns).subquery()
+    scope = Scope(compilation, source, {(): source})
+    scope.known.update({origin_of(node): source.c[f"c{index}"] for index, node in enumerate(read)})
+    scope.grouped = True
+    made = [element(node, scope).label(f"a{index}") for index, node in enumerate(nodes)]
+    return sa.select(*made).select_from(source)
+
+
+# ---------------------------------------------------------------- writing
 
 
 def update(placed: PlacedQuery, assignments: Sequence[tuple[FieldSpec, Node]], compilation: Compilation) -> sa.Update:
@@ -479,7 +372,7 @@ def _target(placed: PlacedQuery, compilation: Compilation) -> list[Element]:
     table = query.schema.table
     scope = Scope(compilation, table, {(): table})
     # MySQL refuses to read the target elsewhere in the statement; SQLite 3.40 may see there what it has just changed.
-    whole = compilation.engine != "postgresql" and leaves_table(query.where)
+    whole = bool(query.qualify or query.joins) or (compilation.engine != "postgresql" and leaves_table(query.where))
     if not query.sliced and not whole:
         before = dict(compilation.parameters)
         where = [condition(node, scope) for node in query.where]
@@ -491,8 +384,7 @@ def _target(placed: PlacedQuery, compilation: Compilation) -> list[Element]:
 
 def selected_keys(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
     """The keys of a query's rows, as a subquery."""
-    table = placed.query.schema.table
-    scope = Scope(compilation, table, {(): table})
-    keys = _finished(placed, scope, sa.select(table.c[placed.query.schema.key.name])).correlate(None)
+    key = placed.query.schema.key.name
+    keys = _statement(placed, compilation, lambda scope: [scope.tables[()].c[key]]).correlate(None)
     # MySQL has no LIMIT in a subquery of IN, and reads the target of an UPDATE only in a derived table.
     return sa.select(keys.subquery()) if compilation.engine == "mysql" else keys

@@ -22,6 +22,7 @@ from typing_extensions import Unpack
 from orm import types
 from orm.exceptions import FieldError
 from orm.fields import Field, Options, Server, checked, limits
+from orm.kinds import NO_NUL
 from orm.validation import Checker, json_value
 
 E = TypeVar("E", bound=enum.Enum)
@@ -38,8 +39,7 @@ class TextOptions(Options, total=False):
     pattern: str
 
 
-_NO_NUL: Final = r"^[^\x00]*$"
-_PLAIN_TEXT: Final = core_schema.str_schema(strict=True, pattern=_NO_NUL)
+_PLAIN_TEXT: Final = core_schema.str_schema(strict=True, pattern=NO_NUL)
 _SLUG: Final = re.compile(r"[-a-zA-Z0-9_]+")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _URL: Final = SchemaValidator(core_schema.url_schema())
@@ -70,7 +70,7 @@ def _text(name: str, options: Mapping[str, Any], check: Checker | None = None, *
     length = given.get("max_length")
     if limited and (not isinstance(length, int) or isinstance(length, bool) or length < 1):
         raise FieldError(f"{name} needs max_length, a number of characters, as in {name}(max_length=100).")
-    core: CoreSchema = core_schema.str_schema(strict=True, pattern=_NO_NUL, **limits(given, "max_length", "min_length"))
+    core: CoreSchema = core_schema.str_schema(strict=True, pattern=NO_NUL, **limits(given, "max_length", "min_length"))
     if given.get("pattern") is not None:
         core = core_schema.chain_schema([core, core_schema.str_schema(pattern=given["pattern"])])
     if check is not None:

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import ipaddress
 import json
-from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -23,8 +22,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from orm import types
+from orm.annotating import filtered, order_of_groups
+from orm.conditions import Constant, Leaf, Lookup, kind_of
 from orm.exceptions import FieldError, InvalidCursor, ValidationError
-from orm.expressions import Clause, Condition, Constant, Leaf, Lookup, Ordering, Reference, Tree
+from orm.expressions import Annotation, Clause, Condition, Expression, Ordering, Reference, Tree
+from orm.loader import Loader, row_loader
 from orm.lookups import intern, negate, simplify
 from orm.operators import OPERATORS
 from orm.query import Node, Path, Query, Selection
@@ -114,12 +116,13 @@ _CODECS: Final[Mapping[str, Codec]] = {
 }
 
 
-def _codec(reference: Reference) -> Codec | None:
-    """How the values of a column are written; `None` for a kind that has no order."""
-    if reference.kind == "enum":
-        members = cast("types.Enum", reference.values.type).members
+def _codec(by: Expression) -> Codec | None:
+    """How the values of an expression are written; `None` for a kind that has no order."""
+    kind = kind_of(by)
+    if kind == "enum":
+        members = cast("types.Enum", by.output.type).members
         return Codec(lambda member: member.value, members)
-    return _CODECS.get(reference.kind)
+    return _CODECS.get(kind)
 
 
 # ---------------------------------------------------------------- the order
@@ -127,37 +130,39 @@ def _codec(reference: Reference) -> Codec | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Term:
-    """One column of an order, in its direction.
+    """One term of an order, in its direction.
 
     Attributes:
-        nulls: where its NULLs are; `None` for a column without.
+        by: a column, or an annotation.
+        nulls: where its NULLs are; `None` where there are none.
         codec: how its values are written in a cursor.
     """
 
-    reference: Reference
+    by: Expression
     descending: bool
     nulls: Nulls
     codec: Codec
 
     def __repr__(self) -> str:
-        return f"{self.reference!r}:{self.reference.kind}:{self.descending}:{self.nulls}"
+        node = self.by.parts[0] if isinstance(self.by, Annotation) else self.by
+        return f"{node!r}:{kind_of(node)}:{self.descending}:{self.nulls}"
 
     def reversed(self) -> Term:
-        """The same column in the opposite direction."""
+        """The same in the opposite direction."""
         return replace(self, descending=not self.descending, nulls=_OTHER_PLACE[self.nulls])
 
     def ordering(self, engine: str) -> Ordering:
         """The term of ORDER BY. Where NULLs go is only said where the engine would put them elsewhere, since an index
         serves only the engine's own order."""
         nulls = None if self.nulls == _own_place(engine, self.descending) else self.nulls
-        return Ordering(self.reference, descending=self.descending, nulls=nulls)
+        return Ordering(self.by, descending=self.descending, nulls=nulls)
 
     def check(self, value: Any) -> Any:
         """A value from a cursor. Raises `ValidationError` when it is none of the column's."""
         return self._lookup("gt").check(value)
 
     def beyond(self, value: Any) -> Condition:
-        """The rows that this column alone puts after a value."""
+        """The rows that this term alone puts after a value."""
         if value is None:
             return negate(self._missing()) if self.nulls == "first" else Constant(False)
         further = Leaf(self._lookup("lt" if self.descending else "gt"), (value,))
@@ -178,7 +183,7 @@ class Term:
 
     def _lookup(self, operator: str) -> Lookup:
         # Not `checked_lookup`: every database orders booleans, bytes and members, too, though filters do not.
-        return Lookup(self.reference, OPERATORS[operator])
+        return Lookup(self.by, OPERATORS[operator])
 
 
 Keyset = tuple[Term, ...]
@@ -190,49 +195,44 @@ def _own_place(engine: str, descending: bool) -> Nulls:
 
 
 def keyset(query: Query, engine: str) -> Keyset:
-    """The columns that a query is ordered by, and its key, which tells equal rows apart.
+    """What a query is ordered by, and what tells equal rows apart: the key, or all that groups have in common.
 
     Raises:
-        FieldError: something in the order is no column, or one that has no order.
+        FieldError: something in the order has values that have no order.
     """
-    schema = query.schema
-    key = intern(schema, (), schema.key)
-    terms: dict[Reference, Term] = {}
+    own = order_of_groups(query)
+    terms: dict[Node, Term] = {}
     descending = False
-    for node in query.order or ():
-        term = _term(schema, cast("Ordering", node), engine)
+    for number, node in enumerate(query.order or ()):
+        term = _term(query, cast("Ordering", node), number, engine)
         descending = term.descending
-        terms.setdefault(term.reference, term)
-        if term.reference is key:
+        terms.setdefault(term.by, term)
+        if len(own) == 1 and term.by is own[0].parts[0]:
             break
-    if key not in terms:
-        terms[key] = _term(schema, Ordering(key, descending=descending), engine)
+    for number, ordering in enumerate(own, len(terms)):
+        if ordering.parts[0] not in terms:
+            term = _term(query, Ordering(ordering.parts[0], descending=descending), number, engine)
+            terms[term.by] = term
     return tuple(terms.values())
 
 
-def _term(schema: Schema, node: Ordering, engine: str) -> Term:
-    by = node.parts[0]
+def _term(query: Query, node: Ordering, number: int, engine: str) -> Term:
+    schema, by = query.schema, node.parts[0]
     if isinstance(by, Clause) and isinstance(by.element, sa.Column) and by.element.table is schema.table:
         spec = schema.fields.get(by.element.key)
         by = by if spec is None else intern(schema, (), spec)
-    if not isinstance(by, Reference):
-        _refuse(schema, by, "a cursor holds the values of columns, and that is an expression")
-    reference: Reference = cast("Any", by)
-    if reference.keys or reference.transform:
-        _refuse(schema, reference, "a cursor holds the values of whole columns")
-    codec = _codec(reference)
+    if not (isinstance(by, (Reference, Annotation)) or any(by is key for key in query.groups or ())):
+        by = Annotation(f"_cursor_{number}", by)
+    found: Expression = cast("Any", by)
+    codec = _codec(found)
     if codec is None:
-        _refuse(schema, reference, f"values of {reference.kind} have no order that is the same everywhere")
-    nullable = reference.spec.null or any(hop.null for hop in reference.path)
-    nulls = (cast("Any", node.nulls) or _own_place(engine, node.descending)) if nullable else None
-    return Term(reference, node.descending, nulls, codec)
+        _refuse(node.parts[0], f"values of the kind {kind_of(found)!r} have no order that is the same everywhere")
+    nulls = (cast("Any", node.nulls) or _own_place(engine, node.descending)) if found.output.null else None
+    return Term(found, node.descending, nulls, codec)
 
 
-def _refuse(schema: Schema, by: Node, why: str) -> NoReturn:
-    raise FieldError(
-        f"cursor_paginate() cannot order by {by!r}: {why}. "
-        f"Order by columns of {schema.name} or of its to-one relations, or use paginate()."
-    )
+def _refuse(by: Node, why: str) -> NoReturn:
+    raise FieldError(f"cursor_paginate() cannot order by {by!r}: {why}. Order by something else, or use paginate().")
 
 
 def seek(terms: Keyset, values: Sequence[Any], *, inclusive: bool) -> Condition:
@@ -376,13 +376,19 @@ class Window:
             rows.reverse()
         has_next = more or self.backwards
         has_previous = more if self.backwards else self.position is not None
-        return CursorPage(
-            items=rows if self.asked.columns is None else _stripped(self.asked, rows),
-            has_next=has_next,
-            has_previous=has_previous,
-            next_cursor=self._cursor(rows[-1:]) if has_next else None,
-            previous_cursor=self._cursor(rows[:1]) if has_previous else None,
-        )
+        next_cursor = self._cursor(rows[-1:]) if has_next else None
+        previous_cursor = self._cursor(rows[:1]) if has_previous else None
+        items = self._stripped(rows)
+        return CursorPage(items, has_next, has_previous, next_cursor, previous_cursor)
+
+    def _stripped(self, rows: list[Any]) -> list[Any]:
+        """The rows without what was only read for the cursor."""
+        if self.asked.columns is not None:
+            return _stripped(self.asked, rows)
+        for node in self.query.added[len(self.asked.added) :]:
+            for row in rows:
+                del row.__dict__[repr(node)]
+        return rows
 
     def _cursor(self, edge: list[Any]) -> str:
         """The cursor of a row at the edge; an empty page begins and ends at its position, seen from the other side."""
@@ -396,8 +402,8 @@ class Window:
     def _values(self, row: Any) -> tuple[Any, ...]:
         columns = self.query.columns
         if columns is None:
-            return tuple([_attribute(row, term.reference) for term in self.terms])
-        return tuple([row[_index(columns, term.reference)] for term in self.terms])
+            return tuple([_attribute(row, term.by) for term in self.terms])
+        return tuple([row[_index(columns, term.by)] for term in self.terms])
 
 
 def window(
@@ -417,27 +423,39 @@ def window(
     position = None if cursor is None else read(asked.schema, terms, cursor, key)
     backwards = before is not None
     direction = tuple([term.reversed() for term in terms]) if backwards else terms
-    query = _reading(asked, [term.reference for term in terms])
+    query = _reading(asked, [term.by for term in terms])
     query.order = tuple([term.ordering(engine) for term in direction])
     query.limit = min(per_page + 1, 2**63 - 1)
     if position is not None:
-        query.where = (*asked.where, seek(direction, position.values, inclusive=position.inclusive))
+        query = filtered(query, seek(direction, position.values, inclusive=position.inclusive))
     return Window(asked, terms, query, per_page, position, backwards, key)
 
 
-def _reading(asked: Query, needed: Sequence[Reference]) -> Query:
-    """A copy of the query that reads the needed columns, too."""
+def _reading(asked: Query, needed: Sequence[Expression]) -> Query:
+    """A copy of the query that reads what is needed, too."""
     selection, columns = asked.selection, asked.columns
     if columns is None:
-        return asked.replace(selection=_reading_instances(selection, needed))
+        extra = [node for node in needed if isinstance(node, Annotation) and not _is_among(node, asked.added)]
+        references: list[Reference] = [node for node in needed if isinstance(node, Reference)]
+        return asked.replace(
+            selection=_reading_instances(selection, references),
+            added=(*asked.added, *extra),
+            annotations={**asked.annotations, **{node.name: node for node in extra}},
+        )
     if selection.distinct:
         raise FieldError(
             "cursor_paginate() reads the key of each row, with which all rows are distinct. "
             "Leave out distinct(), or read instances, or use paginate()."
         )
-    added = [reference for reference in needed if not any(column is reference for column in columns)]
+    added = [node for node in needed if not _is_among(node, columns)]
     names = (*selection.names, *map(repr, added))
-    return asked.replace(columns=(*columns, *added), selection=replace(selection, form="tuple", names=names))
+    return asked.replace(
+        columns=(*columns, *added), selection=replace(selection, form="tuple", names=names, target=None)
+    )
+
+
+def _is_among(node: Node, nodes: Sequence[Node]) -> bool:
+    return any(one is node for one in nodes)
 
 
 def _reading_instances(selection: Selection, needed: Sequence[Reference]) -> Selection:
@@ -454,8 +472,11 @@ def _reading_instances(selection: Selection, needed: Sequence[Reference]) -> Sel
     return replace(selection, related=tuple(related), only=frozenset(only), deferred=frozenset(deferred))
 
 
-def _attribute(instance: Any, reference: Reference) -> Any:
-    """A column of an instance, or of one that it refers to; `None` where there is none."""
+def _attribute(instance: Any, by: Expression) -> Any:
+    """A column of an instance, or of one that it refers to, or an annotation; `None` where there is none."""
+    if not isinstance(by, Reference):
+        return instance.__dict__[repr(by)]
+    reference: Reference = cast("Any", by)
     for hop in reference.path:
         instance = getattr(instance, hop.name)
         if instance is None:
@@ -463,23 +484,19 @@ def _attribute(instance: Any, reference: Reference) -> Any:
     return getattr(instance, reference.spec.name)
 
 
-def _index(columns: tuple[Node, ...], reference: Reference) -> int:
-    return next(index for index, column in enumerate(columns) if column is reference)
+def _index(columns: tuple[Node, ...], by: Node) -> int:
+    return next(index for index, column in enumerate(columns) if column is by)
 
 
 def _stripped(asked: Query, rows: list[Any]) -> list[Any]:
     """Rows of the form that was asked for, without the columns that were only read for the cursor."""
-    form, names = asked.selection.form, asked.selection.names
-    if form == "dict":
-        return [dict(zip(names, row, strict=False)) for row in rows]
-    if form == "flat":
-        return [row[0] for row in rows]
-    if form == "named":
-        made = _named(f"{asked.schema.name}Row", names)
-        return [made(*row[: len(names)]) for row in rows]
-    return [row[: len(names)] for row in rows]
+    load = _loader(asked.selection, asked.schema.name)
+    count = len(asked.selection.names)
+    return load([row[:count] for row in rows], None)
 
 
 @lru_cache
-def _named(name: str, fields: tuple[str, ...]) -> Callable[..., Any]:
-    return namedtuple(name, fields)  # pyright: ignore[reportUntypedNamedTuple]
+def _loader(selection: Selection, model: str) -> Loader:
+    """What makes rows of values that are converted already."""
+    names = selection.names
+    return row_loader(selection.form, names, [None] * len(names), model, selection.target)

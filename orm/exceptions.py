@@ -25,7 +25,7 @@
         │   ├── QueryTimeout            the statement took longer than it was allowed to
         │   ├── ConnectionLost          the server is unreachable, refused us, or went away
         │   └── PoolTimeout             no connection became free in time
-        ├── DataError                   a value that the column cannot hold
+        ├── DataError                   a value that the column cannot hold, or the class that rows are built into
         └── ProgrammingError            SQL that the database refuses: syntax, unknown table, …
 
 The driver's own error, where there is one, is the `__cause__`.
@@ -188,7 +188,7 @@ class PoolTimeout(OperationalError):
 
 
 class DataError(DatabaseError):
-    """A value that the column cannot hold."""
+    """A value that the column cannot hold, or a row that the class of `into()` refuses."""
 
 
 class ProgrammingError(DatabaseError):

@@ -1,29 +1,26 @@
 """Conditions and expressions: what users combine, and what the compiler turns into SQL.
 
-`Condition`s are combined with `&`, `|` and `~`; `Expression`s with arithmetic. `Q` and `F` hold words that are
-resolved against a schema when they are given to a query set; the others are resolved already.
+`Condition`s are combined with `&`, `|` and `~`; `Expression`s with arithmetic, and compared. Words (`F`) and
+comparisons of expressions are resolved against a model when they are given to a query set; `conditions.py` has what
+they become.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Hashable
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, cast
-from uuid import UUID
+from collections.abc import Callable, Hashable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import visitors
 from sqlalchemy.types import TypeEngine
 from typing_extensions import TypeVar
 
-from orm import types
+from orm import kinds
 from orm.exceptions import FieldError
-from orm.operators import Operator, Transform
-from orm.query import Counter, Node, Path, PlacedQuery, Query
+from orm.operators import Element
+from orm.query import Node, Path, QueryHolder
 from orm.schema import FieldSpec, Schema
-from orm.validation import Checker, operand_checker
 
 T_co = TypeVar("T_co", covariant=True, default=Any)
 _ARITHMETIC = Literal["+", "-", "*", "/", "%"]
@@ -35,10 +32,10 @@ class Condition(Node):
     __slots__ = ()
 
     def __and__(self, other: Condition) -> Condition:
-        return Tree("and", (self, _condition(other)))
+        return Tree("and", (self, as_condition(other)))
 
     def __or__(self, other: Condition) -> Condition:
-        return Tree("or", (self, _condition(other)))
+        return Tree("or", (self, as_condition(other)))
 
     def __invert__(self) -> Condition:
         return Tree("not", (self,))
@@ -48,8 +45,14 @@ class Condition(Node):
         def __bool__(self):
             raise TypeError("A condition has no truth value. Combine conditions with &, | and ~, not and, or and not.")
 
+    @property
+    def output(self) -> FieldSpec:
+        """What its value is where it is one."""
+        return kinds.computed("boolean")
 
-def _condition(other: object) -> Condition:
+
+def as_condition(other: object) -> Condition:
+    """A condition as it is; an expression of SQLAlchemy Core as a condition. Raises `TypeError`."""
     if isinstance(other, Condition):
         return other
     if isinstance(other, sa.ColumnElement):
@@ -75,181 +78,38 @@ class Tree(Condition):
         return (self.operator, *[part.shape(values, engine) for part in self.parts])
 
 
-class Constant(Condition):
-    """A condition that is known to be true, or false, without asking the database."""
+class Comparison(Condition):
+    """An expression, the name of a lookup, and what it is compared with, before they are resolved."""
 
-    __slots__ = ("truth",)
+    __slots__ = ("lookup", "operand")
 
-    def __init__(self, truth: bool) -> None:
-        super().__init__()
-        self.truth = truth
-
-    def __repr__(self) -> str:
-        return str(self.truth)
-
-    def shape(self, values: list[Any], engine: str) -> Hashable:
-        return self.truth
-
-
-class Lookup:
-    """A column and the operator that compares it.
-
-    Attributes:
-        key: what distinguishes it in a shape: two lookups of the same column and operator have the same.
-        check: checks an operand and gives it as it is sent.
-    """
-
-    __slots__ = ("check", "key", "operator", "reference")
-
-    def __init__(self, reference: Reference, operator: Operator) -> None:
-        self.reference = reference
-        self.operator = operator
-        self.key = (reference, operator)
-        bounded = operator.name in ("exact", "in")
-        self.check: Checker = operand_checker(self.name, reference.values, reference.kind, bounded=bounded)
-
-    def __repr__(self) -> str:
-        return self.name
-
-    @property
-    def field(self) -> str:
-        """The words that name the column."""
-        return repr(self.reference)
-
-    @property
-    def name(self) -> str:
-        """The words that name the lookup."""
-        spec = self.reference.spec
-        field = self.field.removesuffix(spec.name) + spec.label if self.field.endswith(spec.name) else self.field
-        return f"{field}__{self.operator.name}" if self.operator.name != "exact" else field
-
-
-class Leaf(Condition):
-    """A lookup with its operands.
-
-    Attributes:
-        key: what distinguishes its SQL: the lookup, and a variant where its operands decide about SQL.
-    """
-
-    __slots__ = ("key", "lookup", "values")
-
-    def __init__(self, lookup: Lookup, values: tuple[Any, ...], key: Hashable = None) -> None:
-        super().__init__()
+    def __init__(self, left: Expression, lookup: str, operand: Any) -> None:
+        super().__init__((left,))
         self.lookup = lookup
-        self.values = values
-        self.key = key or lookup.key
+        self.operand = operand
 
     def __repr__(self) -> str:
-        return f"{self.lookup}={self.values[-1]!r}" if self.values else f"{self.lookup}"
-
-    def shape(self, values: list[Any], engine: str) -> Hashable:
-        values.extend(self.values)
-        return self.key
-
-    def count(self, engine: str) -> int:
-        return len(self.values)
-
-
-class Members(Condition):
-    """`in` with a list of values: one parameter where the engine takes lists, padded to a power of two elsewhere."""
-
-    __slots__ = ("lookup", "values")
-
-    def __init__(self, lookup: Lookup, values: list[Any]) -> None:
-        super().__init__()
-        self.lookup = lookup
-        self.values = values
-
-    def __repr__(self) -> str:
-        return f"{self.lookup}={self.values!r}"
-
-    def as_one(self, engine: str) -> bool:
-        """Whether the engine takes the whole list as one parameter."""
-        return engine == "postgresql" or (engine == "sqlite" and self.lookup.reference.kind in _JSON_LISTS)
-
-    def padded(self) -> int:
-        """How many parameters it has elsewhere."""
-        return 1 << (len(self.values) - 1).bit_length()
-
-    def shape(self, values: list[Any], engine: str) -> Hashable:
-        if self.as_one(engine):
-            values.append(self.values)
-            return (self.lookup.key,)
-        size = self.padded()
-        values.extend(self.values)
-        values.extend(self.values[-1:] * (size - len(self.values)))
-        return (self.lookup.key, size)
-
-    def count(self, engine: str) -> int:
-        return 1 if self.as_one(engine) else self.padded()
-
-
-# The kinds whose values SQLite compares with the elements of a JSON array: text and whole numbers.
-_JSON_LISTS: Final = frozenset({"text", "integer"})
-
-
-class Compared(Condition):
-    """A lookup whose operand is an expression."""
-
-    __slots__ = ("lookup",)
-
-    def __init__(self, lookup: Lookup, operand: Node) -> None:
-        super().__init__((lookup.reference, operand))
-        self.lookup = lookup
-
-    def __repr__(self) -> str:
-        return f"{self.lookup}={self.parts[1]!r}"
-
-    def shape(self, values: list[Any], engine: str) -> Hashable:
-        left, right = self.parts
-        return (self.lookup.operator, left.shape(values, engine), right.shape(values, engine))
-
-
-class InQuery(Condition):
-    """`in` with a query set as the operand: a subquery."""
-
-    __slots__ = ("lookup", "placed", "query")
-
-    placed: PlacedQuery
-
-    def __init__(self, lookup: Lookup, query: Query) -> None:
-        super().__init__()
-        self.lookup = lookup
-        self.query = query
-
-    def __repr__(self) -> str:
-        return f"{self.lookup}=<query of {self.query.schema.name}>"
-
-    def shape(self, values: list[Any], engine: str) -> Hashable:
-        return (self.lookup.key, self.query.shape(values, engine))
-
-    def place(self, counter: Counter) -> Self:
-        new = type(self)(self.lookup, self.query)
-        new.placed = self.query.place(counter)
-        return new
-
-
-class Q(Condition):
-    """Conditions in words: `Q(name="x") | Q(artist__name="y")`. All words of one `Q` must hold.
-
-    They are resolved against the model of the query set that they are given to.
-    """
-
-    __slots__ = ("words",)
-
-    def __init__(self, *conditions: Condition | sa.ColumnElement[bool], **words: Any) -> None:
-        super().__init__(tuple([_condition(condition) for condition in conditions]))
-        self.words = words
-
-    def __repr__(self) -> str:
-        items = [*map(repr, self.parts), *[f"{name}={value!r}" for name, value in self.words.items()]]
-        return f"Q({', '.join(items)})"
+        return f"{self.parts[0]!r}__{self.lookup}={self.operand!r}"
 
 
 class Expression(Node, Generic[T_co]):
-    """Something that has a value in SQL, of type `T_co` in Python; combine with `+ - * / %`."""
+    """Something that has a value in SQL, of type `T_co` in Python; combine with `+ - * / %`, and compare.
+
+    `!=` is true for NULL, too, as `exclude()` is.
+    """
 
     __slots__ = ()
+    __hash__ = object.__hash__
+
+    @property
+    def output(self) -> FieldSpec:
+        """What its value is. Only expressions that are resolved know."""
+        raise FieldError(f"{self!r} is known only within a query set: it says nothing about its type by itself.")
+
+    def check(self) -> None:
+        """Raise `FieldError` for operands it does not take; called when they are resolved."""
+
+    # ------------------------------------------------------------ arithmetic
 
     def __add__(self, other: Any) -> Expression:
         return Combined("+", self, other)
@@ -284,6 +144,83 @@ class Expression(Node, Generic[T_co]):
     def __neg__(self) -> Expression:
         return Combined("-", 0, self)
 
+    # ------------------------------------------------------------ comparison
+
+    def _compare(self, lookup: str, operand: Any) -> Condition:
+        return Comparison(self, lookup, operand)
+
+    def __eq__(self, other: object) -> Condition:  # type: ignore[override]
+        return self._compare("exact", other)
+
+    def __ne__(self, other: object) -> Condition:  # type: ignore[override]
+        return ~self._compare("exact", other)
+
+    def __lt__(self, other: Any) -> Condition:
+        return self._compare("lt", other)
+
+    def __le__(self, other: Any) -> Condition:
+        return self._compare("lte", other)
+
+    def __gt__(self, other: Any) -> Condition:
+        return self._compare("gt", other)
+
+    def __ge__(self, other: Any) -> Condition:
+        return self._compare("gte", other)
+
+    def is_null(self, truth: bool = True) -> Condition:
+        """It is NULL; with `False`, it is not."""
+        return self._compare("isnull", truth)
+
+    def is_in(self, values: Iterable[Any] | QueryHolder) -> Condition:
+        """It is one of the values; or, given a query set of one column, one of its rows."""
+        return self._compare("in", values)
+
+    def range(self, low: Any, high: Any) -> Condition:
+        """It lies between the two, both included."""
+        return self._compare("range", (low, high))
+
+    def iexact(self: Expression[str | None], value: str) -> Condition:
+        """It is the text, but for case."""
+        return self._compare("iexact", value)
+
+    def contains(self: Expression[str | None], value: str) -> Condition:
+        """It has the text in it."""
+        return self._compare("contains", value)
+
+    def icontains(self: Expression[str | None], value: str) -> Condition:
+        """It has the text in it, but for case."""
+        return self._compare("icontains", value)
+
+    def startswith(self: Expression[str | None], value: str) -> Condition:
+        """It begins with the text."""
+        return self._compare("startswith", value)
+
+    def istartswith(self: Expression[str | None], value: str) -> Condition:
+        """It begins with the text, but for case."""
+        return self._compare("istartswith", value)
+
+    def endswith(self: Expression[str | None], value: str) -> Condition:
+        """It ends with the text."""
+        return self._compare("endswith", value)
+
+    def iendswith(self: Expression[str | None], value: str) -> Condition:
+        """It ends with the text, but for case."""
+        return self._compare("iendswith", value)
+
+    def regex(self: Expression[str | None], value: str) -> Condition:
+        """It matches the regular expression, in the database's dialect."""
+        return self._compare("regex", value)
+
+    def iregex(self: Expression[str | None], value: str) -> Condition:
+        """It matches the regular expression, but for case."""
+        return self._compare("iregex", value)
+
+    def search(self: Expression[str | None], value: str) -> Condition:
+        """It matches the words, by the database's full text search."""
+        return self._compare("search", value)
+
+    # ------------------------------------------------------------ order
+
     def asc(self, *, nulls: Literal["first", "last"] | None = None) -> Ordering:
         """Order by it, smallest first; where NULLs go is the database's choice unless it is said."""
         return Ordering(self, nulls=nulls)
@@ -293,8 +230,13 @@ class Expression(Node, Generic[T_co]):
         return Ordering(self, descending=True, nulls=nulls)
 
 
+def output_of(node: Node) -> FieldSpec:
+    """What the value of a resolved expression or condition is."""
+    return cast("Expression", node).output
+
+
 class F(Expression):
-    """A field in words, as a value: `update(plays=F("plays") + 1)`, `filter(total__gt=F("paid"))`."""
+    """A field or an annotation in words, as a value: `update(plays=F("plays") + 1)`, `filter(total__gt=F("paid"))`."""
 
     __slots__ = ("name",)
 
@@ -307,48 +249,50 @@ class F(Expression):
 
 
 class Reference(Expression[T_co]):
-    """A column of the query's model, or of a model that it reaches over relations, perhaps transformed.
+    """A column of the query's model, or of a model that it reaches over relations.
 
     References without JSON keys are interned: the same column is the same object, so that shapes hash fast.
 
     Attributes:
         path: the single hops from the root of the query.
-        transform: what is taken of the value: a part of a date, …
         keys: the keys and indexes into a JSON value; they are values, never part of a shape.
     """
 
-    __slots__ = ("keys", "path", "schema", "spec", "transform")
+    __slots__ = ("keys", "path", "schema", "spec")
+    __eq__ = object.__eq__  # type: ignore[assignment]  # it is part of the shapes that plans are found by
+    __ne__ = object.__ne__  # type: ignore[assignment]
+    __hash__ = object.__hash__
 
-    def __init__(
-        self,
-        schema: Schema,
-        path: Path,
-        spec: FieldSpec,
-        transform: Transform | None = None,
-        keys: tuple[str | int, ...] = (),
-    ) -> None:
+    def __init__(self, schema: Schema, path: Path, spec: FieldSpec, keys: tuple[str | int, ...] = ()) -> None:
         super().__init__()
         self.schema = schema
         self.path = path
         self.spec = spec
-        self.transform = transform
         self.keys = keys
 
     def __repr__(self) -> str:
-        words = [hop.name for hop in self.path] + [self.spec.name, *map(str, self.keys)]
-        return "__".join([*words, self.transform.name] if self.transform else words)
+        return "__".join([*[hop.name for hop in self.path], self.spec.name, *map(str, self.keys)])
 
     @property
     def kind(self) -> str:
         """Which lookups it has."""
-        if self.keys:
-            return "json_value"
-        return self.transform.kind if self.transform else self.values.kind
+        return "json_value" if self.keys else self.values.kind
 
     @property
     def values(self) -> FieldSpec:
         """The field that says what its values are: for a foreign key the target's key."""
         return self.owner.value_spec(self.spec)
+
+    @property
+    def nullable(self) -> bool:
+        """Whether it may be NULL: the column, a row on the way, or a value inside JSON."""
+        return bool(self.keys) or self.spec.null or any(hop.null for hop in self.path)
+
+    @property
+    def output(self) -> FieldSpec:
+        if self.keys:
+            return kinds.computed("json")
+        return kinds.like(self.values, null=self.nullable)
 
     @property
     def owner(self) -> Schema:
@@ -365,21 +309,68 @@ class Reference(Expression[T_co]):
         return 1 if self.keys else 0
 
 
-class Value(Expression[T_co]):
-    """A value as an expression."""
+class Handle(Expression[T_co]):
+    """What stands for a resolved expression on a class: `Album.title`, `Album.released.year`."""
 
-    __slots__ = ("value",)
+    __slots__ = ("schema",)
+
+    def __init__(self, schema: Schema, node: Expression[T_co]) -> None:
+        super().__init__((node,))
+        self.schema = schema
+
+    def __repr__(self) -> str:
+        return repr(self.parts[0])
+
+    @property
+    def node(self) -> Expression[T_co]:
+        """The expression itself."""
+        return cast("Expression[T_co]", self.parts[0])
+
+    @property
+    def output(self) -> FieldSpec:
+        return self.node.output
+
+
+class Annotation(Expression[T_co]):
+    """An expression under the name that a query gave it."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str, expression: Node) -> None:
+        super().__init__((expression,))
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def output(self) -> FieldSpec:
+        return output_of(self.parts[0])
+
+    def shape(self, values: list[Any], engine: str) -> Hashable:
+        return self.parts[0].shape(values, engine)
+
+
+class Value(Expression[T_co]):
+    """A value as an expression. Raises `FieldError` for a type no column has."""
+
+    __slots__ = ("spec", "value")
 
     def __init__(self, value: T_co) -> None:
         super().__init__()
+        self.spec = kinds.of_value(value)
         self.value = value
 
     def __repr__(self) -> str:
         return f"Value({self.value!r})"
 
+    @property
+    def output(self) -> FieldSpec:
+        return self.spec
+
     def shape(self, values: list[Any], engine: str) -> Hashable:
         values.append(self.value)
-        return ("value", type(self.value))
+        return ("value", type(self.value), self.spec.kind)
 
     def count(self, engine: str) -> int:
         return 1
@@ -387,54 +378,7 @@ class Value(Expression[T_co]):
     @property
     def type(self) -> TypeEngine[Any]:
         """The column type that fits the value."""
-        return value_type(self.value)
-
-
-class Assigned(Node):
-    """A checked value for a column, which says its type."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        super().__init__()
-        self.value = value
-
-    def shape(self, values: list[Any], engine: str) -> Hashable:
-        values.append(self.value)
-        return None
-
-    def count(self, engine: str) -> int:
-        return 1
-
-
-_VALUE_TYPES: dict[type, Callable[[], TypeEngine[Any]]] = {
-    bool: sa.Boolean,
-    int: sa.BigInteger,
-    float: sa.Double,
-    str: types.Text,
-    bytes: types.Binary,
-    Decimal: lambda: types.Decimal(15, 6),
-    datetime: types.DateTime,
-    date: sa.Date,
-    time: types.Time,
-    timedelta: types.Duration,
-    UUID: sa.Uuid,
-}
-
-
-def value_type(value: Any) -> TypeEngine[Any]:
-    """The column type that fits a Python value. Raises `FieldError` for a type no column has."""
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return types.DateTime(timezone=False)
-    if isinstance(value, Decimal):
-        return sa.Numeric()
-    if isinstance(value, enum.Enum):
-        return types.Enum(type(value))
-    for python, make in _VALUE_TYPES.items():
-        if isinstance(value, python):
-            return make()
-    known = ", ".join(python.__name__ for python in _VALUE_TYPES)
-    raise FieldError(f"{value!r} cannot be a value in an expression. Possible are: {known}.")
+        return self.spec.type
 
 
 class Combined(Expression):
@@ -449,8 +393,41 @@ class Combined(Expression):
     def __repr__(self) -> str:
         return f"({self.parts[0]!r} {self.operator} {self.parts[1]!r})"
 
+    @property
+    def output(self) -> FieldSpec:
+        return kinds.combined(self.operator, output_of(self.parts[0]), output_of(self.parts[1]))
+
     def shape(self, values: list[Any], engine: str) -> Hashable:
         return (self.operator, self.parts[0].shape(values, engine), self.parts[1].shape(values, engine))
+
+
+class Function(Expression[T_co]):
+    """A function in SQL of the expressions that are its parts; the base of all functions.
+
+    A subclass says what it gives (`output`) and how each engine spells it (`build`); `check`, if it takes only some
+    kinds of operands, which; and `options`, if something besides its operands decides about the SQL.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, *operands: Any) -> None:
+        super().__init__(tuple([operand(given) for given in operands]))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.parts))})"
+
+    @property
+    def options(self) -> Hashable:
+        """What decides about the SQL besides the operands."""
+        return None
+
+    def build(self, dialect: Dialect, operands: tuple[Element, ...]) -> Element:
+        """Its SQL."""
+        raise NotImplementedError
+
+    def shape(self, values: list[Any], engine: str) -> Hashable:
+        parts = tuple([part.shape(values, engine) for part in self.parts])
+        return (type(self), self.options, parts)
 
 
 def expression(value: Any) -> Node:
@@ -459,8 +436,12 @@ def expression(value: Any) -> Node:
         return value
     if isinstance(value, sa.ColumnElement):
         return Clause(cast("Any", value))
-    value_type(value)
     return Value(value)
+
+
+def operand(value: Any) -> Node:
+    """What a function takes: a text names a field or an annotation; anything else is as in `expression`."""
+    return F(value) if isinstance(value, str) else expression(value)
 
 
 class Clause(Condition, Expression):  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -482,6 +463,10 @@ class Clause(Condition, Expression):  # pyright: ignore[reportIncompatibleMethod
 
     def __repr__(self) -> str:
         return f"<{self.element}>"
+
+    @property
+    def output(self) -> FieldSpec:
+        return kinds.of_type(self.element.type)
 
     def shape(self, values: list[Any], engine: str) -> Hashable:
         values.extend([bind.effective_value for bind in self.bound])

@@ -85,10 +85,10 @@ def compare(
     """A comparison of the value under a path, which is of the operand's JSON type, or unequal."""
     engine = dialect.name
     if variant is None:
-        return operator.build(engine, text(engine, column, path), (operand,))
+        return operator.build(dialect, text(engine, column, path), (operand,))
     if engine == "postgresql":
         found = document(engine, column, path)
-        ordered = operator.build(engine, found, (operand,))
+        ordered = operator.build(dialect, found, (operand,))
         if operator.name == "exact":
             return ordered
         return sa.and_(sa.func.jsonb_typeof(found) == sa.func.jsonb_typeof(operand), ordered)
@@ -120,7 +120,7 @@ def _compare_sqlite(
         return equals(dialect, value, operand)
     kinds = {"boolean": ("true", "false"), "number": ("integer", "real"), "string": ("text",)}[variant]
     names: list[Element] = [sa.literal_column(f"'{name}'") for name in kinds]
-    return sa.and_(kind.in_(names), operator.build("sqlite", value, (operand,)))
+    return sa.and_(kind.in_(names), operator.build(dialect, value, (operand,)))
 
 
 def _compare_mysql(
@@ -139,6 +139,6 @@ def _compare_mysql(
         names: list[Element] = [
             sa.literal_column(f"'{name}'") for name in ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
         ]
-        return sa.and_(kind.in_(names), operator.build("mysql", found + sa.literal_column("0"), (operand,)))
+        return sa.and_(kind.in_(names), operator.build(dialect, found + sa.literal_column("0"), (operand,)))
     exact = sa.collate(unquoted, "utf8mb4_bin")
-    return sa.and_(kind == sa.literal_column("'STRING'"), operator.build("mysql", exact, (operand,)))
+    return sa.and_(kind == sa.literal_column("'STRING'"), operator.build(dialect, exact, (operand,)))

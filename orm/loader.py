@@ -7,10 +7,15 @@ no `__init__`, no `__setattr__`, no dictionary. `plan.loader_source` shows what 
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any, cast
 
+import pydantic
+
+from orm import targets
 from orm.database import Database
 from orm.query import Path
 from orm.schema import FieldSpec, InstanceState, Relation, Schema
@@ -51,16 +56,24 @@ class _Source:
         return cast("Loader", load)
 
 
-def instance_loader(entities: Sequence[LoadedEntity], *, link: bool = False, bound: bool = False) -> Loader:
+def instance_loader(
+    entities: Sequence[LoadedEntity],
+    *,
+    link: bool = False,
+    bound: bool = False,
+    added: Mapping[str, Processor | None] = MappingProxyType({}),
+) -> Loader:
     """A function that makes an instance of each row.
 
     Args:
         entities: the root first, then what is read with it over to-one relations.
         link: the first column is a key that is given beside the instance.
         bound: instances remember the database they are loaded from.
+        added: the names of the last columns, which become attributes of the root, with what turns each into a value.
     """
     source = _Source()
     columns = [f"{_variable(i)}_{spec.name}" for i, e in enumerate(entities) for spec in e.fields]
+    columns += [f"added_{name}" for name in added]
     if link:
         columns.insert(0, "link")
     source.names["new"] = object.__new__
@@ -72,6 +85,9 @@ def instance_loader(entities: Sequence[LoadedEntity], *, link: bool = False, bou
         source.add(1, f"seen{index} = {{}}")
     source.add(1, f"for {', '.join(columns)}{',' if len(columns) == 1 else ''} in rows:")
     _fill(source, 2, 0, entities[0], bound)
+    for name, process in added.items():
+        value = _converted(source, f"convert_{name}", process, f"added_{name}")
+        source.add(2, f"{_variable(0)}.__dict__[{name!r}] = {value}")
     variables: dict[Path, str] = {(): _variable(0)}
     for index, entity in enumerate(entities[1:], 1):
         _related(source, index, entity, variables, bound)
@@ -80,6 +96,14 @@ def instance_loader(entities: Sequence[LoadedEntity], *, link: bool = False, bou
     source.add(2, f"append((link, {_variable(0)}))" if link else f"append({_variable(0)})")
     source.add(1, "return result")
     return source.compiled()
+
+
+def _converted(source: _Source, name: str, process: Processor | None, value: str) -> str:
+    """The text of a value, with the call that converts it if there is one."""
+    if process is None:
+        return value
+    source.names[name] = process
+    return f"{name}({value})"
 
 
 def _variable(index: int) -> str:
@@ -96,10 +120,7 @@ def _fill(source: _Source, depth: int, index: int, entity: LoadedEntity, bound: 
         value = f"{variable}_{spec.name}"
         if spec.mutable:
             source.add(depth, f"{variable}._loaded_{spec.name} = {value}")
-        if process is not None:
-            name = f"convert{index}_{number}"
-            source.names[name] = process
-            value = f"{name}({value})"
+        value = _converted(source, f"convert{index}_{number}", process, value)
         source.add(depth, f"{variable}.{spec.name} = {value}")
     if bound:
         source.add(depth, f"{variable}._state = State(database=database)")
@@ -153,26 +174,66 @@ def relation_setter(relation: Relation) -> Callable[[Any, Any], None]:
     return lambda instance, value: object.__setattr__(instance, name, value)
 
 
-def row_loader(form: str, names: Sequence[str], processors: Sequence[Processor | None], model: str) -> Loader:
-    """A function that makes a dictionary, a tuple, a named tuple or the only value of each row."""
+def row_loader(
+    form: str,
+    names: Sequence[str],
+    processors: Sequence[Processor | None],
+    model: str,
+    target: type[Any] | None = None,
+) -> Loader:
+    """A function that makes a dictionary, a tuple, a named tuple, the only value or an object of each row.
+
+    Args:
+        form: which of these, in the words of `Selection`.
+        names: the names of the columns.
+        processors: what turns each into a value.
+        model: the model's name.
+        target: the class of the objects.
+    """
     source = _Source()
     columns = [f"v{index}" for index in range(len(names))]
-    values: list[str] = []
-    for index, process in enumerate(processors):
-        if process is not None:
-            source.names[f"convert{index}"] = process
-        values.append(f"v{index}" if process is None else f"convert{index}(v{index})")
-    target = ", ".join(columns) + ","
+    values = [_converted(source, f"convert{i}", process, f"v{i}") for i, process in enumerate(processors)]
     if form == "dict":
-        made = "{" + ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True)) + "}"
+        made = _dictionary(names, values)
     elif form == "flat":
         made = values[0]
     elif form == "named":
         # Its columns are known at run time only.
         source.names["Row"] = namedtuple(f"{model}Row", names)  # pyright: ignore[reportUntypedNamedTuple]
         made = f"Row({', '.join(values)})"
+    elif target is not None:
+        made = _built(source, target, names, values)
     else:
         made = f"({', '.join(values)},)"
+    rows = f"[{made} for {', '.join(columns)}, in rows]"
     source.add(0, "def load(rows, database):")
-    source.add(1, f"return [{made} for {target} in rows]")
+    if target is not None and targets.validates(target):
+        source.names |= {"Invalid": pydantic.ValidationError, "misfit": partial(targets.misfit, model, target)}
+        source.add(1, "try:")
+        source.add(2, f"return {rows}")
+        source.add(1, "except Invalid as error:")
+        source.add(2, "raise misfit(error) from error")
+    else:
+        source.add(1, f"return {rows}")
     return source.compiled()
+
+
+def _dictionary(names: Sequence[str], values: Sequence[str]) -> str:
+    return "{" + ", ".join(f"{name!r}: {value}" for name, value in zip(names, values, strict=True)) + "}"
+
+
+def _built(source: _Source, target: type[Any], names: Sequence[str], values: Sequence[str]) -> str:
+    """The call that makes an object of a row. A position costs half of what a keyword does."""
+    make = targets.maker(target)
+    if make is not None:
+        source.names["make"] = make
+        return f"make({_dictionary(names, values)})"
+    source.names["Target"] = target
+    given = dict(zip(names, values, strict=True))
+    arguments: list[str] = []
+    by_position = True
+    for field in targets.fields_of(target):
+        by_position = by_position and field.positional and field.key in given
+        if field.key in given:
+            arguments.append(given[field.key] if by_position else f"{field.key}={given[field.key]}")
+    return f"Target({', '.join(arguments)})"

@@ -42,8 +42,14 @@ def check(query: Query, database: Database) -> None:
             "Rows are locked until the end of a transaction, and there is none. Write: async with "
             "database.transaction()."
         )
-    if database.dialect.name == "mysql":
-        _check_mysql(lock, database.dialect)
+    check_engine(query, database.dialect)
+
+
+def check_engine(query: Query, dialect: Dialect) -> None:
+    """Raise `NotSupportedError` for what the engine does not have."""
+    lock = query.selection.lock
+    if lock is not None and dialect.name == "mysql":
+        _check_mysql(lock, dialect)
 
 
 def _check_mysql(lock: Lock, dialect: Dialect) -> None:

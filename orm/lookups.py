@@ -1,49 +1,49 @@
 """Words become conditions: `author__name__icontains="x"` is looked up in the schema, and its value checked.
 
 A wrong name, a lookup that the field does not have, or a value of the wrong type raises here, at the user's line.
+Words are resolved against a `Query`, which has names of its own beside those of its schema: its annotations.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.sql import operators
 
+from orm.aggregates import Aggregate
+from orm.conditions import Compared, Constant, Leaf, Lookup, Members, Q, kind_of
 from orm.exceptions import FieldError, ValidationError
 from orm.expressions import (
+    Annotation,
     Clause,
-    Compared,
+    Comparison,
     Condition,
-    Constant,
     Expression,
     F,
-    InQuery,
-    Leaf,
-    Lookup,
-    Members,
-    Ordering,
-    Q,
+    Function,
+    Handle,
     Reference,
     Tree,
 )
-from orm.operators import NOT_NULL, OPERATORS, TRANSFORMS, Operator, Transform
+from orm.operands import check_text, checked_items, items_of, key_of, key_target, operand_check
+from orm.operators import NOT_NULL, OPERATORS, Operator
 from orm.parameters import Param, ParameterLeaf, ParameterMembers, Slot
-from orm.query import Node, Path, Query, QueryHolder
-from orm.schema import FieldSpec, Instance, Relation, Schema
-from orm.validation import Checker
+from orm.query import Node, Path, Query, QueryHolder, origin_of, walk
+from orm.schema import FieldSpec, Relation, Schema
+from orm.sources import CTEColumn
+from orm.subqueries import Subselect, embedded
+from orm.transforms import TRANSFORMS, Transform
 
 _NEVER = Constant(False)
 
 
-def conditions(schema: Schema, given: Iterable[Any], words: Mapping[str, Any]) -> Condition:
-    """The conjunction of conditions and words, resolved against a schema."""
-    parts = [condition(schema, name, value) for name, value in words.items()]
+def conditions(query: Query, given: Iterable[Any], words: Mapping[str, Any]) -> Condition:
+    """The conjunction of conditions and words, resolved against a query."""
+    parts = [condition(query, name, value) for name, value in words.items()]
     if given:
-        parts[:0] = [resolve_condition(schema, part) for part in given]
+        parts[:0] = [resolve_condition(query, part) for part in given]
     return parts[0] if len(parts) == 1 else simplify("and", parts)
 
 
@@ -67,27 +67,37 @@ def negate(part: Condition) -> Condition:
     return Constant(not part.truth) if isinstance(part, Constant) else Tree("not", (part,))
 
 
-def resolve_condition(schema: Schema, given: Any) -> Condition:
-    """A condition as the user wrote it, resolved against a schema."""
+def resolve_condition(query: Query, given: Any) -> Condition:
+    """A condition as the user wrote it, resolved against a query."""
     if isinstance(given, Q):
-        return conditions(schema, given.parts, given.words)
+        return conditions(query, given.parts, given.words)
     if isinstance(given, Tree):
-        parts = [resolve_condition(schema, part) for part in given.parts]
+        parts = [resolve_condition(query, part) for part in given.parts]
         return negate(parts[0]) if given.operator == "not" else simplify(given.operator, parts)
+    if isinstance(given, Comparison):
+        return _comparison(query, given)
     if isinstance(given, sa.ColumnElement):
         given = Clause(cast("Any", given))
     if isinstance(given, Clause):
-        return _checked_clause(schema, given)
+        return checked_clause(query.schema, given)
     if isinstance(given, Condition):
-        _check_root(schema, given)
-        return given
+        return cast("Condition", _resolve_parts(query, given))
+    found: Any = resolve(query, cast("Any", given)) if isinstance(given, Expression) else None
+    if found is not None and found.output.kind == "boolean":
+        return compare(checked_lookup(query.schema, found, OPERATORS["exact"]), True)
     raise FieldError(
-        f"{given!r} is no condition. Give words (name=…), Q(…), columns of the model ({schema.name}.… == …) "
+        f"{given!r} is no condition. Give words (name=…), Q(…), columns of the model ({query.schema.name}.… == …) "
         "or an expression of SQLAlchemy Core."
     )
 
 
-def _checked_clause(schema: Schema, clause: Clause) -> Clause:
+def _comparison(query: Query, given: Comparison) -> Condition:
+    left = cast("Expression", resolve(query, given.parts[0]))
+    lookup = checked_lookup(query.schema, left, OPERATORS[given.lookup])
+    return compare(lookup, resolved_operand(query, given.operand))
+
+
+def checked_clause(schema: Schema, clause: Clause) -> Clause:
     """Refuse an expression of Core that would put another table beside the query's: a cartesian product."""
     for source in clause.element._from_objects:  # pyright: ignore[reportPrivateUsage]  # it has no public name
         if source is not schema.table:
@@ -103,61 +113,123 @@ def _checked_clause(schema: Schema, clause: Clause) -> Clause:
 
 def _check_root(schema: Schema, node: Node) -> None:
     """Raise `FieldError` when a typed column of another model is in it."""
-    lookup = getattr(node, "lookup", None)
-    root = node.schema if isinstance(node, Reference) else lookup.reference.schema if lookup is not None else schema
-    if root is not schema:
-        raise FieldError(
-            f"{node!r} is about {root.name}, but the query is about {schema.name}. "
-            f"Start from {schema.name}: {schema.name}.relation.field."
-        )
-    for part in node.parts:
-        _check_root(schema, part)
+    for part in walk(node):
+        if isinstance(part, (Reference, Handle)) and part.schema is not schema:
+            raise FieldError(
+                f"{node!r} is about {part.schema.name}, but the query is about {schema.name}. "
+                f"Start from {schema.name}: {schema.name}.relation.field."
+            )
 
 
-def resolve(schema: Schema, node: Node) -> Node:
-    """An expression with the words in it resolved against a schema."""
+def resolve(query: Query, node: Node) -> Node:
+    """An expression with the words in it resolved against a query."""
     if isinstance(node, F):
-        return reference(schema, node.name)
+        return named(query, node.name)
     if isinstance(node, Param):
         raise node.misplaced()
-    if isinstance(node, Condition):
-        return resolve_condition(schema, node)
-    if isinstance(node, Reference):
-        column: Reference = cast("Any", node)
-        _check_root(schema, column)
-        return intern(column.schema, column.path, column.spec, column.transform, column.keys)
-    if not node.parts:
+    if isinstance(node, Handle):
+        handle: Handle = cast("Any", node)
+        if query.closed:
+            return named(query, repr(handle))
+        _check_root(query.schema, handle)
+        return handle.node
+    if isinstance(node, Clause):
+        return checked_clause(query.schema, node)
+    if isinstance(node, (Q, Tree, Comparison)):
+        return resolve_condition(query, node)
+    return _resolve_parts(query, node)
+
+
+def _resolve_parts(query: Query, node: Node) -> Node:
+    if isinstance(node, Subselect):
+        return embedded(node, lambda words: _outer(query, words))
+    if type(node) is Annotation:
         return node
-    resolved = copy.copy(node)
-    resolved.parts = tuple([resolve(schema, part) for part in node.parts])
-    return resolved
+    if isinstance(node, CTEColumn) and not any(origin_of(join.children[0]) is node.cte for join in query.joins):
+        raise FieldError(f"{node!r} is no column of this query set. Join it first: .with_cte({node.cte.name}, …=…).")
+    if isinstance(node, Function) or (node.parts and not isinstance(node, (Leaf, Members))):
+        resolved: Any = node.with_children(tuple([resolve(query, part) for part in node.parts]))
+        if isinstance(resolved, Expression):
+            cast("Any", resolved).check()
+        return cast("Node", resolved)
+    _check_root(query.schema, node)
+    return node
+
+
+def _outer(query: Query, words: str) -> Node:
+    """The column of a query that words name, as its subqueries see it."""
+    found = named(query, words)
+    refuse_many(found, "refer to")
+    return found
+
+
+def resolved_operand(query: Query, value: Any) -> Any:
+    """What is compared with: an expression resolved, a value as it is."""
+    if isinstance(value, sa.ColumnElement):
+        return checked_clause(query.schema, Clause(cast("Any", value)))
+    return resolve(query, value) if isinstance(value, Node) and not isinstance(value, Param) else value
 
 
 # ---------------------------------------------------------------- words
 
 
-def reference(schema: Schema, words: str) -> Reference:
-    """The column that words name, as in `order_by`, `values` and `F`."""
+def named(query: Query, words: str) -> Expression:
+    """The column or annotation that words name, perhaps transformed, as in `order_by`, `values` and `F`."""
+    if query.annotations:
+        found = _annotated(query, words, operators=False)
+        if found is not None:
+            return found.left
+    if query.closed:
+        raise not_read(query, words)
+    return reference(query.schema, words)
+
+
+def not_read(query: Query, words: str) -> FieldError:
+    """The error for a column that the members of a set operation do not read."""
+    return FieldError(f"{words!r} is no column of the {query.source!r}. Choose from: {', '.join(query.annotations)}.")
+
+
+def reference(schema: Schema, words: str) -> Expression:
+    """The column that words name, perhaps transformed."""
     found = schema.cache.get((words,))
     if found is None:
-        found = _parse(schema, words, operators=False).reference
-        if not found.keys:
+        lookup = _parse(schema, words, operators=False)
+        found = lookup.left
+        if lookup.key is not None:
             schema.cache[words,] = found
-    return found
+    return cast("Expression", found)
 
 
-def lookup_for(schema: Schema, words: str) -> Lookup:
+def lookup_for(query: Query, words: str) -> Lookup:
     """The lookup that words name, as in `filter`."""
+    if query.annotations:
+        annotated = _annotated(query, words, operators=True)
+        if annotated is not None:
+            return annotated
+    if query.closed:
+        raise not_read(query, words)
+    schema = query.schema
     found = schema.cache.get(words)
     if found is None:
         found = _parse(schema, words, operators=True)
-        if not found.reference.keys:
+        if found.key is not None:
             schema.cache[words] = found
-    return found
+    return cast("Lookup", found)
+
+
+def _annotated(query: Query, words: str, *, operators: bool) -> Lookup | None:
+    """The lookup of an annotation; `None` when the words begin with no annotation's name."""
+    found, rest = query.annotations.get(words), list[str]()
+    if found is None:
+        first, *rest = words.split("__")
+        found = query.annotations.get(first)
+    if found is None:
+        return None
+    return _finish(query.schema, cast("Expression", found), rest, words, operators)
 
 
 def _parse(schema: Schema, words: str, *, operators: bool) -> Lookup:
-    """Follow the words through relations to a column, its transform or JSON keys, and the operator."""
+    """Follow the words through relations to a column, its transforms or JSON keys, and the operator."""
     parts = words.split("__")
     path: Path = ()
     owner = schema
@@ -171,36 +243,61 @@ def _parse(schema: Schema, words: str, *, operators: bool) -> Lookup:
             continue
         spec = owner.field(word)
         if spec is not None:
-            return _finish(schema, path, spec, rest, words, operators)
+            return _finish_column(schema, path, spec, rest, words, operators)
         if last is not None and operators and word in OPERATORS:
-            return _finish(schema, path, owner.key, [word, *rest], words, operators)
+            return _finish_column(schema, path, owner.key, [word, *rest], words, operators)
         raise owner.unknown(word)
-    return _finish(schema, path, owner.key, [], words, operators)
+    return _finish_column(schema, path, owner.key, [], words, operators)
 
 
-def _finish(schema: Schema, path: Path, spec: FieldSpec, rest: list[str], words: str, operators: bool) -> Lookup:
-    transform: Transform | None = None
-    keys: tuple[str | int, ...] = ()
-    if spec.kind == "json":
-        end = len(rest) - 1 if rest and operators and rest[-1] in OPERATORS else len(rest)
-        keys = tuple([int(word) if word.isdecimal() else word for word in rest[:end]])
-        rest = rest[end:]
-    elif rest and rest[0] in TRANSFORMS and spec.kind in TRANSFORMS[rest[0]].kinds:
-        transform, rest = TRANSFORMS[rest[0]], rest[1:]
-    target = intern(schema, path, spec, transform, keys)
+def _finish_column(schema: Schema, path: Path, spec: FieldSpec, rest: list[str], words: str, operators: bool) -> Lookup:
+    if spec.kind != "json":
+        return _finish(schema, intern(schema, path, spec), rest, words, operators)
+    end = len(rest) - 1 if rest and operators and rest[-1] in OPERATORS else len(rest)
+    keys = tuple([int(word) if word.isdecimal() else word for word in rest[:end]])
+    return _finish(schema, intern(schema, path, spec, keys), rest[end:], words, operators)
+
+
+def _finish(schema: Schema, left: Expression, rest: list[str], words: str, operators: bool) -> Lookup:
+    """The lookup of an expression with the transforms and the operator that the rest of the words name."""
+    while rest and (transform := _transform(left, rest[0])) is not None:
+        left, rest = transformed(schema, left, transform), rest[1:]
     if not rest:
-        return checked_lookup(target, OPERATORS["exact"])
+        return checked_lookup(schema, left, OPERATORS["exact"])
     if len(rest) > 1 or rest[0] not in OPERATORS or not operators:
-        raise _unknown_lookup(spec, target.kind, words, rest, operators)
-    return checked_lookup(target, OPERATORS[rest[0]])
+        raise _unknown_lookup(left, words, rest, operators)
+    return checked_lookup(schema, left, OPERATORS[rest[0]])
 
 
-def _unknown_lookup(spec: FieldSpec, kind: str, words: str, rest: list[str], operators: bool) -> FieldError:
-    choices = [name for name, transform in TRANSFORMS.items() if spec.kind in transform.kinds]
+def _transform(left: Expression, word: str) -> Transform | None:
+    found = TRANSFORMS.get(word)
+    return found if found is not None and found.suits(kind_of(left)) else None
+
+
+def transformed(schema: Schema, left: Expression, transform: Transform) -> Expression:
+    """A transform of an expression; of a column always the same object."""
+    if not isinstance(left, Reference) or left.keys:
+        return transform.function(left)
+    identity = (left, transform)
+    found = schema.cache.get(identity)
+    if found is None:
+        found = schema.cache[identity] = transform.function(left)
+    return cast("Expression", found)
+
+
+def _unknown_lookup(left: Expression, words: str, rest: list[str], operators: bool) -> FieldError:
+    kind = kind_of(left)
+    choices = parts_of(kind)
     if operators:
         choices += available(kind)
     what = f"Choose from: {', '.join(choices)}." if choices else "Nothing can follow it here."
-    return FieldError(f"{words!r}: {spec.label} ({spec.kind}) has no {'__'.join(rest)!r}. {what}")
+    label = left.spec.label if isinstance(left, Reference) else repr(left)
+    return FieldError(f"{words!r}: {label} ({kind}) has no {'__'.join(rest)!r}. {what}")
+
+
+def parts_of(kind: str) -> list[str]:
+    """The names of the transforms that a kind of value has."""
+    return [name for name, transform in TRANSFORMS.items() if transform.suits(kind)]
 
 
 def available(kind: str) -> list[str]:
@@ -208,55 +305,56 @@ def available(kind: str) -> list[str]:
     return [name for name, entry in OPERATORS.items() if entry.kinds is None or kind in entry.kinds]
 
 
-def checked_lookup(target: Reference, operator: Operator) -> Lookup:
-    """A lookup. Raises `FieldError` when the field's kind does not have the operator."""
-    if operator.kinds is not None and target.kind not in operator.kinds:
-        raise FieldError(
-            f"{target.owner.name}.{target.spec.label} ({target.kind}) has no lookup {operator.name!r}. "
-            f"Choose from: {', '.join(available(target.kind))}."
-        )
-    if target.keys:
-        return Lookup(target, operator)
-    identity = (target, operator)
-    found = target.schema.cache.get(identity)
+def checked_lookup(schema: Schema, left: Expression, operator: Operator) -> Lookup:
+    """A lookup. Raises `FieldError` when values of that kind do not have the operator."""
+    kind = kind_of(left)
+    if operator.kinds is not None and kind not in operator.kinds and kind != "any":
+        what = f"{left.owner.name}.{left.spec.label}" if isinstance(left, Reference) else repr(left)
+        raise FieldError(f"{what} ({kind}) has no lookup {operator.name!r}. Choose from: {', '.join(available(kind))}.")
+    if not isinstance(left, Reference) or left.keys:
+        return Lookup(left, operator)
+    identity = (left, operator)
+    found = schema.cache.get(identity)
     if found is None:
-        found = target.schema.cache[identity] = Lookup(target, operator)
-    return found
+        found = schema.cache[identity] = Lookup(left, operator)
+    return cast("Lookup", found)
 
 
-def intern(
-    schema: Schema, path: Path, spec: FieldSpec, transform: Transform | None = None, keys: tuple[str | int, ...] = ()
-) -> Reference:
+def intern(schema: Schema, path: Path, spec: FieldSpec, keys: tuple[str | int, ...] = ()) -> Reference:
     """The one reference to a column; a key at the end of a to-one relation is the foreign key before it: no join."""
     if path and path[-1].holds_key and path[-1].far is spec:
         path, spec = path[:-1], path[-1].near
     if keys:
-        return Reference(schema, path, spec, transform, keys)
-    identity = (path, spec, transform)
+        return Reference(schema, path, spec, keys)
+    identity = (path, spec)
     found = schema.cache.get(identity)
     if found is None:
-        found = schema.cache[identity] = Reference(schema, path, spec, transform)
-    return found
+        found = schema.cache[identity] = Reference(schema, path, spec)
+    return cast("Reference", found)
 
 
 # ---------------------------------------------------------------- values
 
 
-def condition(schema: Schema, words: str, value: Any) -> Condition:
+def condition(query: Query, words: str, value: Any) -> Condition:
     """The condition that a word and its value make. Raises `FieldError` and `ValidationError`."""
-    found = schema.cache.get(words)
-    return compare(found if found is not None else lookup_for(schema, words), value)
+    found = None if query.annotations else query.schema.cache.get(words)
+    lookup: Lookup = found if found is not None else lookup_for(query, words)
+    if isinstance(value, (Node, sa.ColumnElement)):
+        value = resolved_operand(query, value)
+    made = compare(lookup, value)
+    return cast("Condition", _resolve_parts(query, made)) if isinstance(value, QueryHolder) else made
 
 
 def compare(lookup: Lookup, value: Any) -> Condition:
-    """The condition that a lookup and its operand make."""
+    """The condition that a lookup and its operand make; an operand that is an expression is resolved already."""
     operand = lookup.operator.operand
-    if isinstance(value, (Node, QueryHolder, sa.ColumnElement)):
+    if isinstance(value, (Node, QueryHolder)):
         return _compare_expression(lookup, value)
     if operand == "value":
         if value is None:
             return _is_null(lookup)
-        return _leaf(lookup, (lookup.check(_key_of(lookup, value)),))
+        return _leaf(lookup, (lookup.check(key_of(lookup, value)),))
     if operand == "text":
         return _leaf(lookup, (check_text(lookup, value),))
     if operand == "values":
@@ -270,15 +368,16 @@ def _wrong(lookup: Lookup, value: Any, message: str) -> ValidationError:
     return ValidationError.single(lookup.name, message, value)
 
 
+def _keys(lookup: Lookup) -> bool:
+    """Whether it is about a value inside JSON."""
+    return isinstance(lookup.left, Reference) and bool(lookup.left.keys)
+
+
 def _leaf(lookup: Lookup, values: tuple[Any, ...]) -> Leaf:
-    reference, operator = lookup.reference, lookup.operator
-    if reference.keys:
-        variant = json_variant(values[0]) if operator.operand == "value" else None
-        key = ("json", reference.schema, reference.path, reference.spec, operator, variant, len(values))
-        return Leaf(lookup, (reference.keys, *values), key)
-    if operator.variant is not None:
-        return Leaf(lookup, values, (lookup.key, operator.variant(values[0])))
-    return Leaf(lookup, values, lookup.key)
+    operator = lookup.operator
+    if _keys(lookup):
+        return Leaf(lookup, values, json_variant(values[0]) if operator.operand == "value" else None)
+    return Leaf(lookup, values, None if operator.variant is None else operator.variant(values[0]))
 
 
 def json_variant(value: Any) -> str:
@@ -299,44 +398,30 @@ def _is_null(lookup: Lookup) -> Condition:
             f"{lookup.name} cannot be compared with None: the result is unknown. Use {lookup.field}__isnull=True.",
             None,
         )
-    if lookup.reference.keys or (lookup.reference.kind == "json" and not lookup.reference.spec.null):
+    left = lookup.left
+    if _keys(lookup) or (isinstance(left, Reference) and lookup.kind == "json" and not left.spec.null):
         return _leaf(lookup, (None,))  # JSON's null, which is a value
-    return _flag(checked_lookup(lookup.reference, OPERATORS["isnull"]), True)
+    return _flag(_with_operator(lookup, OPERATORS["isnull"]), True)
+
+
+def _with_operator(lookup: Lookup, operator: Operator) -> Lookup:
+    """The same left side under another operator."""
+    left = lookup.left
+    return checked_lookup(left.schema, left, operator) if isinstance(left, Reference) else Lookup(left, operator)
 
 
 def _flag(lookup: Lookup, value: Any) -> Condition:
     if not isinstance(value, bool):
         raise _wrong(lookup, value, f"{lookup.name} takes True or False, not {value!r}.")
-    asked = lookup if value else checked_lookup(lookup.reference, NOT_NULL)
-    return Leaf(asked, (asked.reference.keys,) if asked.reference.keys else (), _null_key(asked))
-
-
-def _null_key(lookup: Lookup) -> Any:
-    reference = lookup.reference
-    if reference.keys:
-        return ("json", reference.schema, reference.path, reference.spec, lookup.operator)
-    return lookup.key
+    return Leaf(lookup if value else _with_operator(lookup, NOT_NULL), ())
 
 
 def _members(lookup: Lookup, value: Any) -> Condition:
-    if lookup.reference.keys or lookup.reference.kind == "json":
-        exact = checked_lookup(lookup.reference, OPERATORS["exact"])
-        return simplify("or", [compare(exact, item) for item in _items(lookup, value)])
-    checked = _listed(lookup, value)
+    if lookup.kind in ("json_value", "json"):
+        exact = _with_operator(lookup, OPERATORS["exact"])
+        return simplify("or", [compare(exact, item) for item in items_of(lookup, value)])
+    checked = checked_items(lookup, value)
     return Members(lookup, checked) if checked else _NEVER
-
-
-def _listed(lookup: Lookup, value: Any) -> list[Any]:
-    """The checked items of a list."""
-    return [lookup.check(item) for item in _items(lookup, value)]
-
-
-def _items(lookup: Lookup, value: Any) -> list[Any]:
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise ValidationError.single(
-            lookup.name, f"{lookup.name} takes a list, a set or another iterable, not {value!r}.", value
-        )
-    return [_key_of(lookup, item) for item in value if item is not None]  # pyright: ignore[reportUnknownVariableType]
 
 
 def _pair(lookup: Lookup, value: Any) -> Condition:
@@ -344,7 +429,7 @@ def _pair(lookup: Lookup, value: Any) -> Condition:
         raise _wrong(lookup, value, f"{lookup.name} takes a pair (from, to), not {value!r}.")
     low, high = value  # pyright: ignore[reportUnknownVariableType]
     if isinstance(low, Param) or isinstance(high, Param):
-        return ParameterLeaf(lookup, (_end(lookup, low), _end(lookup, high)), lookup.key)
+        return ParameterLeaf(lookup, (_end(lookup, low), _end(lookup, high)))
     return _leaf(lookup, (lookup.check(low), lookup.check(high)))
 
 
@@ -352,68 +437,20 @@ def _end(lookup: Lookup, value: Any) -> Any:
     return Slot(value, lookup.name, lookup.check) if isinstance(value, Param) else lookup.check(value)
 
 
-def check_text(lookup: Lookup, value: Any) -> str:
-    """The operand of a text lookup. Raises `ValidationError` when it is no text that a database takes."""
-    if not isinstance(value, str):
-        raise _wrong(lookup, value, f"{lookup.name} takes a text, not {value!r}.")
-    if "\0" in value:
-        raise ValidationError.single(
-            lookup.name, f"{lookup.name}: a text with a NUL character cannot be in a database.", value
-        )
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValidationError.single(
-                lookup.name, f"{lookup.name}: {value!r} has surrogates and is no valid text.", value
-            ) from None
-    return value
-
-
-def _key_of(lookup: Lookup, value: Any) -> Any:
-    """The key of an instance; any other value as it is."""
-    if not isinstance(value, Instance):
-        return value
-    reference = lookup.reference
-    expected = _key_target(reference)
-    schema = type(value).__schema__
-    if expected is None or expected is not schema:
-        wanted = f"an instance of {expected.name}" if expected else f"a value ({reference.kind})"
-        raise FieldError(f"{lookup.name} takes {wanted}, not one of {schema.name}.")
-    key = getattr(value, schema.key.name)
-    if key is None:
-        raise ValidationError.single(
-            lookup.name, f"{value!r} has no key yet. Save it before you use it in a filter.", value
-        )
-    return key
-
-
-def _key_target(reference: Reference) -> Schema | None:
-    spec = reference.spec
-    if spec.relation is not None:
-        relation = reference.owner.relation(spec.relation)
-        return relation.target if relation else None
-    return reference.owner if spec is reference.owner.key else None
-
-
-def _compare_expression(lookup: Lookup, value: Any) -> Condition:
-    schema = lookup.reference.schema
+def _compare_expression(lookup: Lookup, value: Node | QueryHolder) -> Condition:
     if isinstance(value, Param):
         return _compare_parameter(lookup, value)
     if isinstance(value, QueryHolder):
         return _in_query(lookup, value.query)
-    if not lookup.operator.expressions or lookup.reference.keys:
+    if not lookup.operator.expressions or _keys(lookup):
         raise FieldError(f"{lookup.name} takes a value, not the expression {value!r}.")
-    if isinstance(value, sa.ColumnElement):
-        value = Clause(cast("Any", value))
-    node = resolve(schema, value)
-    return Compared(lookup, node)
+    return Compared(lookup, value)
 
 
 def _compare_parameter(lookup: Lookup, param: Param) -> Condition:
-    reference, operand = lookup.reference, lookup.operator.operand
-    is_json = bool(reference.keys) or reference.kind == "json"
-    if (is_json and operand == "values") or (reference.keys and operand == "value"):
+    operand = lookup.operator.operand
+    is_json = lookup.kind in ("json_value", "json")
+    if (is_json and operand == "values") or (_keys(lookup) and operand == "value"):
         raise FieldError(
             f"{lookup.name} cannot be compared with {param!r}: how JSON is compared depends on the value's type. "
             "Compile a query for each value, or do not compile it."
@@ -423,18 +460,9 @@ def _compare_parameter(lookup: Lookup, param: Param) -> Condition:
     if operand == "pair":
         raise FieldError(f"{lookup.name} takes a pair (from, to), not {param!r}. Each of the two may be a Param.")
     if operand == "values":
-        return ParameterMembers(lookup, Slot(param, lookup.name, partial(_listed, lookup)))
-    made = _leaf(lookup, (Slot(param, lookup.name, _checker(lookup)),))
-    return ParameterLeaf(lookup, made.values, made.key)
-
-
-def _checker(lookup: Lookup) -> Checker:
-    """What checks one operand, as `compare` does."""
-    if lookup.operator.operand == "text":
-        return partial(check_text, lookup)
-    if _key_target(lookup.reference) is None:
-        return lookup.check
-    return lambda value: lookup.check(_key_of(lookup, value))
+        return ParameterMembers(lookup, Slot(param, lookup.name, partial(checked_items, lookup)))
+    made = _leaf(lookup, (Slot(param, lookup.name, operand_check(lookup)),))
+    return ParameterLeaf(lookup, made.values, made.variant)
 
 
 def _in_query(lookup: Lookup, query: Query) -> Condition:
@@ -444,7 +472,7 @@ def _in_query(lookup: Lookup, query: Query) -> Condition:
         return _NEVER
     columns = query.columns
     if columns is None:
-        expected = _key_target(lookup.reference)
+        expected = key_target(lookup.left)
         if expected is not query.schema:
             raise FieldError(
                 f"{lookup.name} cannot be compared with rows of {query.schema.name}. "
@@ -453,48 +481,7 @@ def _in_query(lookup: Lookup, query: Query) -> Condition:
         columns = (intern(query.schema, (), query.schema.key),)
     elif len(columns) != 1:
         raise FieldError(f"{lookup.name} takes a query set of one column, not of {len(columns)}.")
-    return InQuery(lookup, query.replace(columns=columns))
-
-
-# ---------------------------------------------------------------- order
-
-
-def ordering(schema: Schema, term: Any) -> Ordering:
-    """A term of ORDER BY: `"name"`, `"-name"`, a column, an expression or an `Ordering`."""
-    if isinstance(term, str):
-        descending = term.startswith("-")
-        return _checked(Ordering(reference(schema, term[1:] if descending else term), descending=descending))
-    if isinstance(term, Ordering):
-        return _checked(cast("Ordering", resolve(schema, term)))
-    if isinstance(term, Expression):
-        return _checked(Ordering(resolve(schema, cast("Any", term))))
-    if isinstance(term, sa.ColumnElement):
-        return _core_ordering(schema, cast("Any", term))
-    raise FieldError(f"{term!r} cannot be ordered by. Give a name, '-name', a column, or an expression.")
-
-
-def _core_ordering(schema: Schema, term: sa.ColumnElement[Any]) -> Ordering:
-    """An expression of Core, with its `desc()`, `nulls_last()` and the like as ours."""
-    descending, nulls = False, None
-    while isinstance(term, sa.UnaryExpression) and term.modifier in _CORE_ORDERS:
-        made = _CORE_ORDERS[term.modifier]
-        descending = made == "desc" or descending
-        nulls = made if made in ("first", "last") else nulls
-        term = term.element
-    return Ordering(_checked_clause(schema, Clause(term)), descending=descending, nulls=cast("Any", nulls))
-
-
-_CORE_ORDERS: Mapping[Any, str] = {
-    operators.asc_op: "asc",
-    operators.desc_op: "desc",
-    operators.nulls_first_op: "first",
-    operators.nulls_last_op: "last",
-}
-
-
-def _checked(term: Ordering) -> Ordering:
-    refuse_many(term, "order by")
-    return term
+    return Compared(lookup, Subselect(query.replace(columns=columns)))
 
 
 def refuse_many(node: Node, what: str) -> None:
@@ -506,5 +493,6 @@ def refuse_many(node: Node, what: str) -> None:
                     f"Cannot {what} {node!r}: {hop.source.name} has many {hop.target.name} rows. "
                     "It would give rows several times."
                 )
-    for part in node.parts:
-        refuse_many(part, what)
+    if not isinstance(node, (Condition, Aggregate)):  # which ask for related rows in a subquery of their own
+        for part in node.parts:
+            refuse_many(part, what)

@@ -21,7 +21,8 @@ from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObj
 from orm.fields import Field
 from orm.lookups import conditions
 from orm.persistence import forget_relation, is_new, key_of, schema_of, set_attribute, slot
-from orm.prefetch import Prefetch, prefetch
+from orm.prefetch import Prefetch, Reader, prefetch
+from orm.query import Query
 from orm.queryset import Objects
 from orm.relations import RelationField
 from orm.schema import (
@@ -280,7 +281,7 @@ class Model(Instance, metaclass=ModelMeta):
         schema: Schema | None = cls.__dict__.get("__schema__")
         if schema is None:
             raise FieldError(f"{cls.__name__} is abstract and has no rows.")
-        checked = conditions(schema, (), {"pk": key})
+        checked = conditions(Query(schema), (), {"pk": key})
         return cast("Self", sparse(schema, cast("Any", checked).values[0]))
 
     async def save(self, *, fields: Iterable[str] | None = None, using: Database | None = None) -> Self:
@@ -331,7 +332,7 @@ class Model(Instance, metaclass=ModelMeta):
             bound = database is not schema.registry.database
             for name in related:
                 forget_relation(self, name)
-            await prefetch([self], [Prefetch(name) for name in related], database, bound)
+            await prefetch([self], [Prefetch(name) for name in related], Reader(database, bound))
         return self
 
     def after_load(self) -> None:

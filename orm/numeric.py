@@ -7,13 +7,14 @@ from decimal import Decimal as PythonDecimal
 from typing import Any, Final, Literal, overload
 
 import sqlalchemy as sa
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import core_schema
 from sqlalchemy.types import TypeEngine
 from typing_extensions import TypedDict, Unpack
 
 from orm import types
 from orm.exceptions import FieldError
 from orm.fields import Field, Options, Server, checked, limits
+from orm.kinds import decimal_core
 
 
 class IntegerOptions(Options, total=False):
@@ -180,16 +181,7 @@ def Decimal(**options: Any) -> Any:
     if not isinstance(digits, int) or not isinstance(places, int) or not 0 <= places <= digits or digits < 1:
         raise FieldError("Decimal needs max_digits and decimal_places, as in Decimal(max_digits=10, decimal_places=2).")
     bounds = limits(given, *_BOUNDS, "max_digits", "decimal_places")
-    return Field[Any]("decimal", types.Decimal(digits, places), _decimal(**bounds), given, operand=_decimal())
-
-
-def _decimal(**bounds: Any) -> CoreSchema:
-    exact = core_schema.decimal_schema(strict=True, allow_inf_nan=False, **bounds)
-
-    def from_integer(value: Any) -> Any:
-        return PythonDecimal(value) if type(value) is int else value
-
-    return core_schema.no_info_before_validator_function(from_integer, exact)
+    return Field[Any]("decimal", types.Decimal(digits, places), decimal_core(**bounds), given, operand=decimal_core())
 
 
 def Version(*, init: Literal[False] = False) -> Field[int]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Generic, cast
 
+from sqlalchemy.engine import Dialect
 from typing_extensions import TypeVar
 
-from orm import plans
-from orm.database import Database
-from orm.query import Query
+from orm import explain
+from orm.database import Table
 
 T = TypeVar("T")
 N = TypeVar("N", bound=int | None, default=int)
@@ -79,23 +79,16 @@ def open_ended(rows: list[Any], number: int, per_page: int, total: int | None) -
     return Page(items, number, per_page, total, has_next)
 
 
-async def estimated(query: Query, database: Database, timeout: float | None = None) -> int | None:
-    """How many rows the planner expects a query to have; `None` where it does not tell (SQLite)."""
-    engine = database.dialect.name
-    if query.empty:
-        return 0
-    if engine == "sqlite":
-        return None
-    unlocked = replace(query.selection, lock=None)
-    plan, values = plans.select_plan(query.replace(order=(), selection=unlocked), database)
-    if engine == "postgresql":
-        sql = f"EXPLAIN (FORMAT JSON) {plan.sql}"
-        rows = await database.fetch(sql, plan.bind(values), info=plan, timeout=timeout)
-        return _postgresql_rows(rows[0][0])
-    # MySQL always says how many of the rows pass the filter; MariaDB only when it is asked.
-    words = "EXPLAIN EXTENDED" if getattr(database.dialect, "is_mariadb", False) else "EXPLAIN"
-    rows = await database.fetch(f"{words} {plan.sql}", plan.bind(values), info=plan, timeout=timeout)
-    return _mysql_rows([tuple(row) for row in rows])
+def planner_words(dialect: Dialect) -> str:
+    """What is put before a SELECT to read from its plan how many rows are expected."""
+    return explain.words(dialect, format="json" if dialect.name == "postgresql" else None)
+
+
+def expected(told: Table, dialect: Dialect) -> int:
+    """How many rows the planner expects, by what it answered."""
+    if dialect.name == "postgresql":
+        return _postgresql_rows(told.rows[0][0])
+    return _mysql_rows([tuple(row) for row in told.rows])
 
 
 def _postgresql_rows(told: Any) -> int:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
+from orm.conditions import Leaf, Lookup, Members
 from orm.exceptions import FieldError, InterfaceError, ValidationError
-from orm.expressions import Expression, Leaf, Lookup, Members
+from orm.expressions import Expression
 from orm.query import Node
 from orm.validation import Checker
 
@@ -46,8 +47,8 @@ class Param(Expression[Any], _Anything):
     def misplaced(self) -> FieldError:
         """The error for one that stands where SQL would have to know its type."""
         return FieldError(
-            f"{self!r} can stand where a filter compares a column with a value, and in limit() and offset(), not in "
-            "arithmetic, functions, an order, values to write, slices or expressions of SQLAlchemy Core."
+            f"{self!r} can stand where a filter compares a column with a value, on the right, and in limit() and "
+            "offset(), not in arithmetic, functions, an order, slices, values to write or expressions of SQLAlchemy."
         )
 
 
@@ -123,6 +124,8 @@ class ParameterLeaf(Leaf):
                 leave_gap(values, value)
             else:
                 values.append(value)
+        if self.key is None:
+            return (self._key(values, engine), self.variant, len(self.values))
         return self.key
 
 
@@ -141,7 +144,8 @@ class ParameterMembers(Members):
     def shape(self, values: list[Any], engine: str) -> Hashable:
         as_one = self.as_one(engine)
         leave_gap(values, self.slot, is_list=not as_one)
-        return (self.lookup.key,) if as_one else (self.lookup.key, self.padded())
+        key = self._key(values, engine)
+        return (key,) if as_one else (key, self.padded())
 
 
 class RowCount(Node):

@@ -9,9 +9,10 @@ from typing import Any, TypeVar, cast
 import sqlalchemy as sa
 
 from orm import writing
+from orm.conditions import Assigned
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
-from orm.expressions import Assigned, Clause, Expression, expression
+from orm.expressions import Clause, Expression, expression
 from orm.lookups import conditions, resolve
 from orm.plans import update_plan
 from orm.query import Node, Query
@@ -303,7 +304,7 @@ async def _update_computed(
     words: dict[str, Any] = {"pk": key_of(instance)}
     if version is not None:
         words[cast("FieldSpec", schema.version).name] = version
-    query = Query(schema).replace(where=(conditions(schema, (), words),))
+    query = Query(schema).replace(where=(conditions(Query(schema), (), words),))
     plan, values = update_plan(query, assignments(schema, plain | computed), database)
     outcome = await database.run(plan.sql, plan.bind(values), info=plan)
     if outcome.rowcount == 0:
@@ -322,7 +323,7 @@ def assignments(schema: Schema, values: dict[str, Any]) -> list[tuple[FieldSpec,
         if isinstance(value, sa.ColumnElement):
             node = Clause(cast("Any", value))
         elif isinstance(value, Expression):
-            node = resolve(schema, expression(value))
+            node = resolve(Query(schema), expression(value))
             _refuse_paths(schema, node)
         pairs.append((schema.fields[name], node))
     return pairs

@@ -13,14 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from orm import aggregation, compiler, locks, types
-from orm.aggregates import Aggregate
-from orm.compiler import Compilation, Parameter
+from orm import compiler, locks, types
 from orm.database import Database
 from orm.loader import LoadedEntity, Loader, Processor, instance_loader, row_loader
 from orm.query import Counter, Node, Query
 from orm.returning import Returned
 from orm.schema import FieldSpec
+from orm.scopes import Compilation, Parameter
 
 Binder = Callable[[Sequence[Any]], Sequence[Any]]
 
@@ -101,7 +100,7 @@ def update_plan(
     return plan, values
 
 
-def aggregate_plan(query: Query, aggregates: Mapping[str, Aggregate], database: Database) -> tuple[Plan, list[Any]]:
+def aggregate_plan(query: Query, aggregates: Mapping[str, Node], database: Database) -> tuple[Plan, list[Any]]:
     """The plan that computes aggregates of a query's rows; it loads one dictionary."""
     values: list[Any] = []
     engine = database.dialect.name
@@ -117,7 +116,8 @@ def aggregate_plan(query: Query, aggregates: Mapping[str, Aggregate], database: 
         counter = Counter(engine)
         placed = query.place(counter)
         nodes = [node.place(counter) for node in aggregates.values()]
-        statement, processors = aggregation.statement(placed, nodes, compilation)
+        statement = compiler.aggregate(placed, nodes, compilation)
+        processors = [types.result_processor(column.type, database.dialect) for column in statement.selected_columns]
         load = row_loader("dict", list(aggregates), processors, query.schema.name)
         plan = query.schema.plans[shape] = finish(query, statement, compilation, "aggregate", load=load)
     return plan, values
@@ -170,10 +170,13 @@ def _compile_select(query: Query, dialect: Dialect, bound: bool) -> Plan:
     processors = [types.result_processor(column.type, dialect) for column in columns]
     selection = query.selection
     if query.columns is not None:
-        load = row_loader(selection.form, selection.names, processors, query.schema.name)
+        load = row_loader(selection.form, selection.names, processors, query.schema.name, selection.target)
     else:
         link = selection.link is not None
-        load = instance_loader(_entities(compilation, processors[link:]), link=link, bound=bound)
+        names = [repr(node) for node in query.added]
+        end = len(processors) - len(names)
+        added = dict(zip(names, processors[end:], strict=True))
+        load = instance_loader(_entities(compilation, processors[link:end]), link=link, bound=bound, added=added)
     return finish(query, statement, compilation, "select", load=load, writes=selection.lock is not None)
 
 

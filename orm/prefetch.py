@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from orm.columns import words_of
+from orm.comments import commented
+from orm.conditions import Members
 from orm.database import Database
 from orm.exceptions import FieldError
-from orm.expressions import Members
 from orm.loader import relation_setter
-from orm.lookups import checked_lookup, intern, ordering
+from orm.lookups import checked_lookup, intern
 from orm.operators import OPERATORS
+from orm.ordering import ordering
 from orm.persistence import schema_of, slot
 from orm.plans import select_plan
 from orm.query import Node, Query, QueryHolder
@@ -44,11 +46,48 @@ class Prefetch:
         return f"Prefetch({self.relation!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Where related rows are read from, and how.
+
+    Attributes:
+        database: where from.
+        bound: instances remember the database.
+        comment: what is sent at the end of each statement.
+        timeout: how long each may take, in seconds.
+    """
+
+    database: Database
+    bound: bool
+    comment: str = ""
+    timeout: float | None = None
+
+    def told_by(self, item: Prefetch | None) -> Reader:
+        """The reader of a query set that was given for the related rows: its own comment goes before.
+
+        Of the two time limits the shorter one counts.
+        """
+        if item is None:
+            return self
+        limits = [limit for limit in (getattr(item.queryset, "time_limit", None), self.timeout) if limit is not None]
+        comment = getattr(item.queryset, "_comment", "") or self.comment
+        return replace(self, comment=comment, timeout=min(limits, default=None))
+
+    async def fetch(self, query: Query) -> list[Any]:
+        """The instances of a query, each with its key where it has a link."""
+        database = self.database
+        plan, values = select_plan(query, database, bound=self.bound)
+        sql = commented(plan.sql, self.comment, database.dialect)
+        rows = await database.fetch(sql, plan.bind(values), info=plan, timeout=self.timeout)
+        assert plan.load is not None
+        return plan.load(rows, database if self.bound else None)
+
+
 def default_order(schema: Schema) -> tuple[Node, ...]:
     """The order of `Meta.ordering`."""
     found = schema.derived.get("ordering")
     if found is None:
-        found = schema.derived["ordering"] = tuple([ordering(schema, term) for term in schema.options.ordering])
+        found = schema.derived["ordering"] = tuple([ordering(Query(schema), term) for term in schema.options.ordering])
     return cast("tuple[Node, ...]", found)
 
 
@@ -69,20 +108,14 @@ def check(schema: Schema, prefetch: Prefetch) -> None:
         raise FieldError(f"{prefetch!r} needs a query set of instances without a slice.")
 
 
-async def prefetch(
-    instances: Sequence[Instance],
-    wanted: Sequence[Prefetch],
-    database: Database,
-    bound: bool,
-    timeout: float | None = None,
-) -> None:
-    """Read what is wanted of the instances, level by level, each statement within `timeout`."""
+async def prefetch(instances: Sequence[Instance], wanted: Sequence[Prefetch], reader: Reader) -> None:
+    """Read what is wanted of the instances, level by level."""
     if not instances:
         return
     for name, group in _by_first_name(wanted).items():
         relation = schema_of(instances[0]).relation(name)
         assert relation is not None
-        await _level(instances, relation, group, database, bound, timeout)
+        await _level(instances, relation, group, reader)
 
 
 def _by_first_name(wanted: Sequence[Prefetch]) -> dict[str, list[Prefetch]]:
@@ -92,35 +125,23 @@ def _by_first_name(wanted: Sequence[Prefetch]) -> dict[str, list[Prefetch]]:
     return groups
 
 
-async def _level(
-    instances: Sequence[Instance],
-    relation: Relation,
-    group: list[Prefetch],
-    database: Database,
-    bound: bool,
-    timeout: float | None,
-) -> None:
+async def _level(instances: Sequence[Instance], relation: Relation, group: list[Prefetch], reader: Reader) -> None:
     own = [item for item in group if "__" not in item.relation]
     deeper = [_shortened(item) for item in group if "__" in item.relation]
     plain = next((item for item in own if item.to_attr is None), None)
     if plain is not None or deeper:
-        related = await _related(instances, relation, plain, database, bound, timeout)
+        inner = reader.told_by(plain)
+        related = await _related(instances, relation, plain, inner)
         nested = [*_nested(plain), *deeper]
-        await prefetch(related, nested, database, bound, timeout)
+        await prefetch(related, nested, inner)
     for item in own:
         if item.to_attr is not None:
-            related = await _related(instances, relation, item, database, bound, timeout)
-            await prefetch(related, _nested(item), database, bound, timeout)
+            inner = reader.told_by(item)
+            await prefetch(await _related(instances, relation, item, inner), _nested(item), inner)
 
 
 def _nested(item: Prefetch | None) -> Sequence[Prefetch]:
     return getattr(item.queryset, "prefetches", ()) if item is not None and item.queryset is not None else ()
-
-
-def _time_limit(item: Prefetch | None, timeout: float | None) -> float | None:
-    """The shorter of the time limits: that of the query set that prefetches, and that of the one it reads with."""
-    own = getattr(item.queryset, "time_limit", None) if item is not None else None
-    return min([seconds for seconds in (own, timeout) if seconds is not None], default=None)
 
 
 def _shortened(item: Prefetch) -> Prefetch:
@@ -128,12 +149,7 @@ def _shortened(item: Prefetch) -> Prefetch:
 
 
 async def _related(
-    instances: Sequence[Instance],
-    relation: Relation,
-    item: Prefetch | None,
-    database: Database,
-    bound: bool,
-    timeout: float | None,
+    instances: Sequence[Instance], relation: Relation, item: Prefetch | None, reader: Reader
 ) -> list[Instance]:
     """The related instances, hung on those they belong to."""
     attach = _attach(relation, item)
@@ -145,8 +161,7 @@ async def _related(
     for instance in instances:
         owners.setdefault(getattr(instance, near), []).append(instance)
     keys = [key for key in owners if key is not None]
-    query = _base_query(relation, item)
-    pairs = await _read(relation, keys, query, database, bound, _time_limit(item, timeout)) if keys else []
+    pairs = await _read(relation, keys, _base_query(relation, item), reader) if keys else []
     found: dict[Any, list[Instance]] = {}
     for key, related in pairs:
         found.setdefault(key, []).append(related)
@@ -206,9 +221,7 @@ def _attach(relation: Relation, item: Prefetch | None) -> Callable[[Instance, li
     return lambda instance, related: setter(instance, related[0] if related else None)
 
 
-async def _read(
-    relation: Relation, keys: list[Any], query: Query, database: Database, bound: bool, timeout: float | None
-) -> list[tuple[Any, Instance]]:
+async def _read(relation: Relation, keys: list[Any], query: Query, reader: Reader) -> list[tuple[Any, Instance]]:
     """The related instances, each with the key of those it belongs to."""
     if query.empty:
         return []
@@ -217,12 +230,12 @@ async def _read(
         # From the target back to the rows between, as a step of its own: the user's filters may take the same way.
         back = replace(_link(relation), name=f"link to {relation.name}")
         near = relation.through[0].far
-        lookup = checked_lookup(intern(target, (back,), near), OPERATORS["in"])
+        lookup = checked_lookup(target, intern(target, (back,), near), OPERATORS["in"])
         linked = query.replace(
             where=(Members(lookup, keys), *query.where), selection=replace(query.selection, link=back)
         )
-        return cast("list[tuple[Any, Instance]]", await _fetch(linked, database, bound, timeout))
-    lookup = checked_lookup(intern(target, (), relation.far), OPERATORS["in"])
+        return cast("list[tuple[Any, Instance]]", await reader.fetch(linked))
+    lookup = checked_lookup(target, intern(target, (), relation.far), OPERATORS["in"])
     far = relation.far.name
     selection = query.selection  # the column that says whom a row belongs to is always read
     selection = replace(
@@ -230,8 +243,7 @@ async def _read(
         only=selection.only | {far} if selection.only else selection.only,
         deferred=selection.deferred - {far},
     )
-    narrowed = query.replace(where=(Members(lookup, keys), *query.where), selection=selection)
-    rows = await _fetch(narrowed, database, bound, timeout)
+    rows = await reader.fetch(query.replace(where=(Members(lookup, keys), *query.where), selection=selection))
     return [(slot(row, far), row) for row in rows]
 
 
@@ -239,10 +251,3 @@ def _link(relation: Relation) -> Relation:
     """From the target of a many-to-many relation to the rows between."""
     _, forward = cast("tuple[Relation, Relation]", relation.through)
     return Relation(relation.name, forward.target, forward.source, forward.far, forward.near, True, False, forward.spec)
-
-
-async def _fetch(query: Query, database: Database, bound: bool, timeout: float | None) -> list[Any]:
-    plan, values = select_plan(query, database, bound=bound)
-    rows = await database.fetch(plan.sql, plan.bind(values), info=plan, timeout=timeout)
-    assert plan.load is not None
-    return plan.load(rows, database if bound else None)

@@ -7,7 +7,7 @@ its *values*, which the plan's binder turns into the driver's arguments. Values 
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -30,13 +30,15 @@ class Counter:
 class Node:
     """A part of a query: a condition or an expression.
 
-    `parts` are the nodes it is made of; `position`, set on placed copies only, is the index of its first own value.
+    `parts` are the nodes it is made of. Set on placed copies only are `position`, the index of its first own value, and
+    `origin`, the node that it is a copy of.
     """
 
-    __slots__ = ("parts", "position")
+    __slots__ = ("origin", "parts", "position")
 
     parts: tuple[Node, ...]
     position: int
+    origin: Node
 
     def __init__(self, parts: tuple[Node, ...] = ()) -> None:
         self.parts = parts
@@ -48,6 +50,7 @@ class Node:
     def place(self, counter: Counter) -> Self:
         """A copy that knows where its values are. Each occurrence in a query gets a copy of its own."""
         placed = copy.copy(self)
+        placed.origin = self
         placed.position = counter.value
         counter.value += self.count(counter.engine)
         placed.parts = tuple([part.place(counter) for part in self.parts])
@@ -56,6 +59,29 @@ class Node:
     def count(self, engine: str) -> int:
         """How many values it has itself, without its parts."""
         return 0
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        """What it is made of, for those who walk over it."""
+        return self.parts
+
+    def with_children(self, children: tuple[Node, ...]) -> Node:
+        """A copy that is made of these instead."""
+        new = copy.copy(self)
+        new.parts = children
+        return new
+
+
+def origin_of(node: Node) -> Node:
+    """The node that a placed one is a copy of: the same for all its occurrences in a query."""
+    return getattr(node, "origin", node)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all that it is made of."""
+    yield node
+    for child in node.children:
+        yield from walk(child)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +110,8 @@ class Selection:
     """What a query reads, as far as it has no values.
 
     Attributes:
-        form: what a row becomes: an instance, a dictionary, a tuple, a named tuple or its only value.
-        names: the names of the columns, for forms other than instances.
+        form: what a row becomes: an instance, a dictionary, a tuple, a named tuple, its only value or a `target`.
+        names: the names of the columns, for forms other than instances; what a target takes them under.
         related: the to-one relations that are read in the same statement.
         only: the words of the only columns to be read; empty for all.
         deferred: the words of the columns that are not to be read.
@@ -93,6 +119,7 @@ class Selection:
             first column is then the key that these rows refer to.
         lock: how rows are locked, or `None`.
         distinct: equal rows are given once.
+        target: the class that rows are built into.
     """
 
     form: str = "instance"
@@ -103,17 +130,19 @@ class Selection:
     link: Relation | None = None
     lock: Lock | None = None
     distinct: bool = False
+    target: type[Any] | None = None
     hash: int = field(init=False, compare=False, repr=False, default=0)
 
     def __post_init__(self) -> None:
-        parts = (self.form, self.names, self.related, self.only, self.deferred, self.link, self.lock, self.distinct)
-        object.__setattr__(self, "hash", hash(parts))
+        what = (self.form, self.names, self.target, self.related, self.only, self.deferred)
+        object.__setattr__(self, "hash", hash((what, self.link, self.lock, self.distinct)))
 
     def __hash__(self) -> int:
         return self.hash
 
 
 EVERYTHING: Final = Selection()
+_NOTHING: Final[Mapping[str, Node]] = {}
 
 
 class Query:
@@ -125,9 +154,32 @@ class Query:
         columns: what `values()` and `values_list()` read, or `None` for instances.
         limit, offset: numbers of rows, or `None`; a node where the number is a parameter.
         empty: it is known to have no rows, so nothing is sent.
+        annotations: the expressions that have a name in it.
+        added: those of them that instances get as attributes.
+        groups: what its rows are grouped by; `None` where each row is one of the model's.
+        having: conditions on the groups.
+        qualify: conditions on the values of window functions.
+        source: what its rows come from instead of the table: a set operation.
+        joins: common table expressions that its rows are joined with.
     """
 
-    __slots__ = ("columns", "empty", "limit", "offset", "order", "schema", "selection", "where")
+    __slots__ = (
+        "added",
+        "annotations",
+        "columns",
+        "empty",
+        "groups",
+        "having",
+        "joins",
+        "limit",
+        "offset",
+        "order",
+        "qualify",
+        "schema",
+        "selection",
+        "source",
+        "where",
+    )
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
@@ -138,6 +190,13 @@ class Query:
         self.offset: Any = None
         self.selection = EVERYTHING
         self.empty = False
+        self.annotations: Mapping[str, Node] = _NOTHING
+        self.added: tuple[Node, ...] = ()
+        self.groups: tuple[Node, ...] | None = None
+        self.having: tuple[Node, ...] = ()
+        self.qualify: tuple[Node, ...] = ()
+        self.source: Node | None = None
+        self.joins: tuple[Node, ...] = ()
 
     def copy(self) -> Query:
         """A copy for `replace` and the like to change before anybody else sees it."""
@@ -150,6 +209,13 @@ class Query:
         new.offset = self.offset
         new.selection = self.selection
         new.empty = self.empty
+        new.annotations = self.annotations
+        new.added = self.added
+        new.groups = self.groups
+        new.having = self.having
+        new.qualify = self.qualify
+        new.source = self.source
+        new.joins = self.joins
         return new
 
     def replace(self, **changes: Any) -> Query:
@@ -168,6 +234,7 @@ class Query:
             None if columns is None else tuple([node.shape(values, engine) for node in columns]),
             tuple([node.shape(values, engine) for node in self.where]),
             None if order is None else tuple([node.shape(values, engine) for node in order]),
+            self._more_shape(values, engine) if self._has_more else None,
             self.limit is None,
             self.offset is None,
         )
@@ -177,17 +244,61 @@ class Query:
             _append(values, self.offset, engine)
         return shape
 
+    def _more_shape(self, values: list[Any], engine: str) -> Hashable:
+        """The shape of what few queries have: annotations, and other sources than the table."""
+        groups = self.groups
+        return (
+            tuple([node.shape(values, engine) for node in self.added]),
+            tuple([repr(node) for node in self.added]),
+            None if groups is None else tuple([node.shape(values, engine) for node in groups]),
+            tuple([node.shape(values, engine) for node in self.having]),
+            tuple([node.shape(values, engine) for node in self.qualify]),
+            None if self.source is None else self.source.shape(values, engine),
+            tuple([node.shape(values, engine) for node in self.joins]),
+        )
+
+    @property
+    def _has_more(self) -> bool:
+        return bool(self.annotations) or self.source is not None or bool(self.joins)
+
     def place(self, counter: Counter) -> PlacedQuery:
         """The query with every node knowing where its values are, in the order of `shape`."""
         columns = None if self.columns is None else _placed(self.columns, counter)
         where = _placed(self.where, counter)
         order = None if self.order is None else _placed(self.order, counter)
-        placed = PlacedQuery(self.replace(columns=columns, where=where, order=order))
+        new = self.replace(columns=columns, where=where, order=order)
+        if self._has_more:
+            new.added = _placed(self.added, counter)
+            new.groups = None if self.groups is None else _placed(self.groups, counter)
+            new.having = _placed(self.having, counter)
+            new.qualify = _placed(self.qualify, counter)
+            new.source = None if self.source is None else self.source.place(counter)
+            new.joins = _placed(self.joins, counter)
+        placed = PlacedQuery(new)
         for name in ("limit", "offset"):
             if getattr(self, name) is not None:
                 setattr(placed, name, counter.value)
                 counter.value += 1
         return placed
+
+    @property
+    def nodes(self) -> Iterator[Node]:
+        """Everything that it asks for, conditions and expressions."""
+        yield from self.columns or ()
+        yield from self.where
+        yield from self.order or ()
+        yield from self.added
+        yield from self.groups or ()
+        yield from self.having
+        yield from self.qualify
+        if self.source is not None:
+            yield self.source
+        yield from self.joins
+
+    @property
+    def closed(self) -> bool:
+        """Whether it knows no other columns than those it has a name for: those of a set operation of `values()`."""
+        return self.source is not None and bool(getattr(self.source, "closed", False))
 
     @property
     def sliced(self) -> bool:

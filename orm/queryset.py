@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 from orm import conflicts, locks, lookups, persistence, plans, returning, writing
-from orm.aggregates import Aggregate, Count
 from orm.columns import Column
 from orm.conflicts import Conflict
 from orm.database import Database, Outcome
@@ -14,7 +13,7 @@ from orm.exceptions import FieldError, InterfaceError, UniqueViolation
 from orm.expressions import Expression, F
 from orm.plans import Plan
 from orm.prefetch import Prefetch, check
-from orm.query import EVERYTHING, Node, Query
+from orm.query import Query
 from orm.reading import column_words, is_instance_of, need_names, relation_words, to_one_path
 from orm.returning import Returned, Returning
 from orm.rows import Rows
@@ -22,10 +21,6 @@ from orm.schema import Instance, Schema
 from orm.statements import StatementSet
 
 M = TypeVar("M", bound=Instance)
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
 Q_co = TypeVar("Q_co", bound="QuerySet[Any]", covariant=True)
 
 
@@ -76,55 +71,12 @@ class QuerySet(Rows[M]):
         selection = self.query.selection
         return self._selecting(deferred=selection.deferred | words, only=selection.only - words)
 
-    def values(self, *names: str | Expression) -> Rows[dict[str, Any]]:
-        """Dictionaries of these columns, of all columns if none is named."""
-        return self._columns("dict", names)
-
-    @overload
-    def values_list(self, column: Expression[A], /, *, flat: Literal[True]) -> Rows[A]: ...
-    @overload
-    def values_list(self, column: Expression[A], /) -> Rows[tuple[A]]: ...
-    @overload
-    def values_list(self, a: Expression[A], b: Expression[B], /) -> Rows[tuple[A, B]]: ...
-    @overload
-    def values_list(self, a: Expression[A], b: Expression[B], c: Expression[C], /) -> Rows[tuple[A, B, C]]: ...
-    @overload
-    def values_list(
-        self, a: Expression[A], b: Expression[B], c: Expression[C], d: Expression[D], /
-    ) -> Rows[tuple[A, B, C, D]]: ...
-    @overload
-    def values_list(self, *columns: Expression | str, flat: bool = False, named: bool = False) -> Rows[Any]: ...
-    def values_list(self, *columns: Any, flat: bool = False, named: bool = False) -> Rows[Any]:
-        """Tuples of these columns; named tuples with `named=True`; with `flat=True` the values of the only one."""
-        if flat and (named or len(columns) != 1):
-            raise FieldError(f"flat=True takes exactly one column and no named=True, not {len(columns)} columns.")
-        return self._columns("flat" if flat else "named" if named else "tuple", columns)
-
-    def _columns(self, form: str, names: Iterable[Any]) -> Rows[Any]:
-        schema = self._schema
-        if self.prefetches:
-            raise FieldError("prefetch_related() reads instances. Leave it out, or leave out values().")
-        nodes: list[Node] = []
-        words: list[str] = []
-        for name in names or [spec.name for spec in schema.fields.values()]:
-            node = lookups.reference(schema, name) if isinstance(name, str) else lookups.resolve(schema, name)
-            lookups.refuse_many(node, "read")
-            nodes.append(node)
-            words.append(name if isinstance(name, str) else repr(node))
-        if len(set(words)) != len(words):
-            raise FieldError(f"Each column once, please: {', '.join(words)}.")
-        from_here = self.query.selection
-        selection = type(EVERYTHING)(form=form, names=tuple(words), distinct=from_here.distinct, lock=from_here.lock)
-        rows = Rows[Any](self.query.replace(columns=tuple(nodes), selection=selection), self._database)
-        rows.time_limit = self.time_limit
-        return rows
-
     def search(self, term: str) -> Self:
         """Only the rows that have the term, but for case, in one of the model's text columns."""
         texts = [spec for spec in self._schema.fields.values() if spec.kind == "text"]
         if not texts:
             raise FieldError(f"{self._schema.name} has no text columns to search.")
-        found = [lookups.condition(self._schema, f"{spec.name}__icontains", term) for spec in texts]
+        found = [lookups.condition(self.query, f"{spec.name}__icontains", term) for spec in texts]
         return self.filter(lookups.simplify("or", found))
 
     # ------------------------------------------------------------ locks
@@ -165,8 +117,11 @@ class QuerySet(Rows[M]):
         """
         if self.query.sliced:
             self._refuse_slice("claim from")
-        order = self._order() or (lookups.ordering(self._schema, self._schema.key.name),)
-        return self._with(self.query.replace(order=order)).limit(number).select_for_update(skip_locked=True)
+        return (
+            self._with(self.query.replace(order=self._definite_order()))
+            .limit(number)
+            .select_for_update(skip_locked=True)
+        )
 
     # ------------------------------------------------------------ reading
 
@@ -177,27 +132,6 @@ class QuerySet(Rows[M]):
         if persistence.key_of(instance) is None:
             raise InterfaceError(f"{instance!r} has no row yet.")
         return await self.filter(pk=persistence.key_of(instance)).exists()
-
-    async def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
-        """One value of all rows for each aggregate, by name: `await tracks.aggregate(total=Sum("price"))`.
-
-        Aggregates of related rows do not multiply each other, nor what is counted of the rows themselves.
-        """
-        if not aggregates:
-            raise FieldError("aggregate() needs aggregates, as in aggregate(total=orm.Sum('price')).")
-        resolved: dict[str, Aggregate] = {}
-        for name, node in aggregates.items():
-            if not isinstance(node, Aggregate):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise FieldError(f"{name}={node!r} is no aggregate. Choose from: Count, Sum, Avg, Min, Max.")
-            resolved[name] = cast("Aggregate", lookups.resolve(self._schema, node))
-        query = self._ready() if self.query.sliced else self.query.replace(order=())
-        if query.empty or query.limit == 0:
-            return {name: 0 if isinstance(node, Count) else None for name, node in resolved.items()}
-        database = self._target()
-        query = query.replace(selection=EVERYTHING)  # no rows are read, nor locked
-        plan, values = plans.aggregate_plan(query, resolved, database)
-        rows = await database.fetch(plan.sql, plan.bind(values), info=plan, timeout=self.time_limit)
-        return cast("dict[str, Any]", cast("Any", plan.load)(rows, None)[0])
 
     async def in_bulk(self, keys: Iterable[Any] | None = None, *, field: str = "pk") -> dict[Any, M]:
         """The instances with these keys, or values of another unique field, by key; all without keys."""
@@ -212,6 +146,8 @@ class QuerySet(Rows[M]):
 
         Its columns are matched by name; columns the model does not have become attributes.
         """
+        if self._comment:
+            raise FieldError("from_statement() sends a statement of your own. Write the comment into it.")
         return StatementSet(self._schema, statement, values, self._database, self.time_limit)
 
     # ------------------------------------------------------------ writing
@@ -349,7 +285,8 @@ class QuerySet(Rows[M]):
             return Outcome((), 0), []
         database = self._target()
         plan, arguments = plan_of(query, database)
-        outcome = await writing.run(database, self._schema, plan, plan.bind(arguments), timeout=self.time_limit)
+        sql = self._commented(plan.sql, database.dialect)
+        outcome = await writing.run(database, self._schema, plan, plan.bind(arguments), sql, self.time_limit)
         return outcome, [] if plan.load is None else plan.load(outcome.rows, self._database)
 
     def _refuse_time_limit(self, what: str) -> None:
@@ -361,6 +298,8 @@ class QuerySet(Rows[M]):
 
     def _refuse_everything(self, what: str) -> None:
         query = self.query
+        if query.source is not None:
+            raise FieldError(f"{what}() changes rows of one table, not of a {query.source!r}. Use a filter with __in.")
         if query.selection.lock is not None:
             raise FieldError(f"{what}() locks the rows by itself. Leave select_for_update() out.")
         if not (self._every or query.where or query.sliced or query.empty):

@@ -9,7 +9,7 @@ from orm import lookups
 from orm.columns import Column, Step, words_of
 from orm.exceptions import FieldError
 from orm.expressions import Reference
-from orm.query import Path
+from orm.query import Path, Query
 from orm.schema import Instance, Schema
 
 
@@ -44,9 +44,9 @@ def column_words(schema: Schema, names: Iterable[str | Column[Any]]) -> frozense
     """The words of columns, in attributes' names: a relation's name stands for its key."""
     found: set[str] = set()
     for name in names:
-        node = lookups.reference(schema, name) if isinstance(name, str) else lookups.resolve(schema, name)
+        node = lookups.reference(schema, name) if isinstance(name, str) else lookups.resolve(Query(schema), name)
         lookups.refuse_many(node, "read")
-        if not isinstance(node, Reference) or node.keys or node.transform:
+        if not isinstance(node, Reference) or node.keys:
             raise FieldError(f"{name!r} is not a column of {schema.name}.")
         found.add("__".join([*[hop.name for hop in node.path], node.spec.name]))
     return frozenset(found)

@@ -9,10 +9,11 @@ from typing_extensions import TypedDict, Unpack
 
 from orm import lookups, persistence
 from orm.compiled import CompiledQuery
+from orm.conditions import Leaf
 from orm.conflicts import Conflict
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, NotLoaded, ValidationError
-from orm.expressions import Condition, Leaf
+from orm.expressions import Condition
 from orm.operators import OPERATORS
 from orm.query import Query
 from orm.queryset import QuerySet
@@ -502,7 +503,7 @@ def _is_related(relation: Relation, key: Any) -> Condition:
     else:
         back, _ = relation.through
         found = lookups.intern(relation.target, (_back_to_rows_between(relation),), back.far)
-    return Leaf(lookups.checked_lookup(found, exact), (key,))
+    return Leaf(lookups.checked_lookup(relation.target, found, exact), (key,))
 
 
 def _back_to_rows_between(relation: Relation) -> Relation:

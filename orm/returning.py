@@ -80,8 +80,8 @@ def _own_column(schema: Schema, column: str | Expression) -> FieldSpec:
         if spec is None:
             raise schema.unknown(column)
         return spec
-    node = lookups.reference(schema, column) if isinstance(column, str) else lookups.resolve(schema, column)
-    if not isinstance(node, Reference) or node.path or node.keys or node.transform:
+    node = lookups.reference(schema, column) if isinstance(column, str) else lookups.resolve(Query(schema), column)
+    if not isinstance(node, Reference) or node.path or node.keys:
         raise FieldError(f"{column!r} is not a column of {schema.name}'s own. Choose from: {', '.join(schema.fields)}.")
     return node.spec
 

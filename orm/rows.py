@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite.aiosqlite import dialect as sqlite_dialect
 
-from orm import cursors, lookups, pagination, plans
+from orm import annotating, cursors, explain, locks, pagination, plans, targets
 from orm.chain import DEFAULT_CHUNK, MOST_ROWS, Chain, at_least_one
 from orm.compiled import CompiledQuery, Runner
+from orm.conditions import Constant
 from orm.cursors import CursorPage
-from orm.database import Database
-from orm.exceptions import ValidationError
+from orm.database import Database, Table
+from orm.database.dialects import dialect_named
+from orm.database.executor import limited, table
+from orm.exceptions import FieldError, ValidationError
+from orm.explain import NOTHING, Format
 from orm.expressions import Condition, Expression
 from orm.loader import Loader
 from orm.pagination import Page
 from orm.plans import Plan
-from orm.prefetch import prefetch
-from orm.query import Node, Query
+from orm.prefetch import Reader, prefetch
+from orm.query import EVERYTHING, Node, Query
 
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+R = TypeVar("R")
+Engine = Literal["sqlite", "postgresql", "mysql", "mariadb"]
+"""The engines that there is SQL for."""
 
 
 class Rows(Chain, Generic[T]):
@@ -40,22 +50,18 @@ class Rows(Chain, Generic[T]):
             return _nothing()
         database = self._database if self._database is not None else query.schema.database
         plan, values = plans.select_plan(query, database, bound=self._database is not None)
-        return self._read(database, plan, plan.bind(values))
+        return self._read(plan, values, database)
 
-    async def _read(self, database: Database, plan: Plan, arguments: Sequence[Any]) -> list[T]:
-        """Send the statement of a plan and give what it reads: all but streams and single values goes through here."""
-        rows = await database.fetch(plan.sql, arguments, write=plan.writes, info=plan, timeout=self.time_limit)
-        return await self._with_related(database, plan, rows) if self.prefetches else self._load(plan, rows)
-
-    def _load(self, plan: Plan, rows: Sequence[Any]) -> list[T]:
-        return cast("Loader", plan.load)(rows, self._database)
-
-    async def _with_related(self, database: Database, plan: Plan, rows: Sequence[Any]) -> list[T]:
-        """What rows are made into, with the relations that are prefetched."""
-        items: list[Any] = self._load(plan, rows)
+    async def _read(self, plan: Plan, values: Sequence[Any], database: Database) -> list[T]:
+        """What a plan reads."""
+        rows = await self._send(plan, values, database)
+        items: list[Any] = cast("Loader", plan.load)(rows, self._database)
         if self.prefetches:
-            await prefetch(items, self.prefetches, database, self._database is not None, self.time_limit)
+            await prefetch(items, self.prefetches, self._reader(database))
         return items
+
+    def _reader(self, database: Database) -> Reader:
+        return Reader(database, self._database is not None, self._comment, self.time_limit)
 
     def __await__(self) -> Generator[Any, None, list[T]]:
         return self._fetch().__await__()
@@ -79,20 +85,24 @@ class Rows(Chain, Generic[T]):
             return
         database = self._target()
         plan, values = plans.select_plan(query, database, bound=self._database is not None)
-        async with aclosing(self._stream(database, plan, plan.bind(values), size)) as batches:
+        async with aclosing(self._stream(plan, values, database, size)) as batches:
             async for items in batches:
                 yield items
 
     async def _stream(
-        self, database: Database, plan: Plan, arguments: Sequence[Any], size: int
+        self, plan: Plan, values: Sequence[Any], database: Database, size: int
     ) -> AsyncGenerator[list[T], None]:
-        """Send the statement of a plan and give what it reads in lists of `size`."""
+        """What a plan reads, in lists of `size`."""
+        load = cast("Loader", plan.load)
+        sql = self._commented(plan.sql, database.dialect)
         pieces = database.stream(
-            plan.sql, arguments, chunk_size=size, write=plan.writes, info=plan, timeout=self.time_limit
+            sql, plan.bind(values), chunk_size=size, write=plan.writes, info=plan, timeout=self.time_limit
         )
         async with aclosing(pieces):
             async for rows in pieces:
-                items = await self._with_related(database, plan, rows)
+                items: list[Any] = load(rows, self._database)
+                if self.prefetches:
+                    await prefetch(items, self.prefetches, self._reader(database))
                 if items:
                     yield items
 
@@ -130,11 +140,8 @@ class Rows(Chain, Generic[T]):
 
     async def first(self) -> T | None:
         """The first row, in the order asked for, else the model's, else that of the key; `None` without rows."""
-        found = await self._with(self._first_query())._fetch()
+        found = await self._with(self._first_of(self._definite_order()))._fetch()
         return found[0] if found else None
-
-    def _first_query(self) -> Query:
-        return self._first_of(self._order() or (lookups.ordering(self._schema, self._schema.key.name),))
 
     async def last(self) -> T | None:
         """The last row, in the order asked for, else the model's, else that of the key; `None` without rows."""
@@ -180,12 +187,65 @@ class Rows(Chain, Generic[T]):
         query = query.replace(limit=1, order=()) if query.limit is None else query.replace(order=())
         return await self._scalar("exists", query) is not None
 
+    # ------------------------------------------------------------ columns
+
+    def values(
+        self, *names: str | Expression, **expressions: Expression | Condition | sa.ColumnElement[Any]
+    ) -> Rows[dict[str, Any]]:
+        """Dictionaries of these columns, and of these expressions under their names; of all columns without any."""
+        return self._reading("dict", names, expressions)
+
+    @overload
+    def values_list(self, column: Expression[A], /, *, flat: Literal[True]) -> Rows[A]: ...
+    @overload
+    def values_list(self, column: Expression[A], /) -> Rows[tuple[A]]: ...
+    @overload
+    def values_list(self, a: Expression[A], b: Expression[B], /) -> Rows[tuple[A, B]]: ...
+    @overload
+    def values_list(self, a: Expression[A], b: Expression[B], c: Expression[C], /) -> Rows[tuple[A, B, C]]: ...
+    @overload
+    def values_list(
+        self, a: Expression[A], b: Expression[B], c: Expression[C], d: Expression[D], /
+    ) -> Rows[tuple[A, B, C, D]]: ...
+    @overload
+    def values_list(self, *columns: Expression | str, flat: bool = False, named: bool = False) -> Rows[Any]: ...
+    def values_list(self, *columns: Any, flat: bool = False, named: bool = False) -> Rows[Any]:
+        """Tuples of these columns; named tuples with `named=True`; with `flat=True` the values of the only one."""
+        if flat and (named or len(columns) != 1):
+            raise FieldError(f"flat=True takes exactly one column and no named=True, not {len(columns)} columns.")
+        return self._reading("flat" if flat else "named" if named else "tuple", columns, {})
+
+    def _reading(self, form: str, names: Sequence[Any], expressions: Mapping[str, Any]) -> Rows[Any]:
+        if self.prefetches:
+            raise FieldError("prefetch_related() reads instances. Leave it out, or leave out values().")
+        return self._rows(annotating.reading(self.query, form, names, expressions))
+
+    async def aggregate(self, **aggregates: Expression) -> dict[str, Any]:
+        """One value of all rows for each aggregate, by name: `await tracks.aggregate(total=Sum("price"))`.
+
+        Aggregates of related rows do not multiply each other, nor what is counted of the rows themselves.
+        """
+        nodes = annotating.aggregates(self.query, aggregates)
+        query = self._ready() if self.query.sliced else self.query.replace(order=())
+        query = query.replace(selection=replace(query.selection, lock=None))  # no rows are read, nor locked
+        if query.empty or query.limit == 0:
+            found = annotating.empty_aggregates(nodes)
+            if found is not None:
+                return found
+            query = query.replace(where=(*query.where, Constant(False)), limit=None)
+        if query.columns is None:
+            query = query.replace(selection=EVERYTHING, added=())
+        database = self._target()
+        plan, values = plans.aggregate_plan(query, nodes, database)
+        rows = await self._send(plan, values, database)
+        return cast("dict[str, Any]", cast("Loader", plan.load)(rows, None)[0])
+
     async def _scalar(self, operation: str, query: Query) -> Any:
         database = self._target()
         if query.selection.lock is not None:  # no rows are read
             query = query.replace(selection=replace(query.selection, lock=None))
         plan, values = plans.scalar_plan(operation, query, database)
-        rows = await database.fetch(plan.sql, plan.bind(values), info=plan, timeout=self.time_limit)
+        rows = await self._send(plan, values, database)
         return rows[0][0] if rows else None
 
     @overload
@@ -213,8 +273,7 @@ class Rows(Chain, Generic[T]):
         if exact:
             total = await self.count()
         offset, limit = (page - 1) * per_page, per_page if exact else per_page + 1
-        order = self._order() or (lookups.ordering(self._schema, self._schema.key.name),)
-        query = self.query.replace(order=order, limit=min(limit, MOST_ROWS), offset=offset or None)
+        query = self.query.replace(order=self._definite_order(), limit=min(limit, MOST_ROWS), offset=offset or None)
         within = offset < total if exact and total is not None else offset <= MOST_ROWS
         rows = await self._with(query)._fetch() if within else []
         if exact and total is not None:
@@ -222,7 +281,15 @@ class Rows(Chain, Generic[T]):
         return pagination.open_ended(rows, page, per_page, total)
 
     async def _estimated(self) -> int | None:
-        return await pagination.estimated(self.query, self._target(), self.time_limit)
+        """How many rows the planner expects; `None` where it does not tell (SQLite)."""
+        query, dialect = self.query, self._target().dialect
+        if query.empty:
+            return 0
+        if dialect.name == "sqlite":
+            return None
+        unlocked = replace(query.selection, lock=None)
+        told = await self._explained(query.replace(order=(), selection=unlocked), pagination.planner_words(dialect))
+        return pagination.expected(told, dialect)
 
     async def cursor_paginate(
         self,
@@ -255,6 +322,40 @@ class Rows(Chain, Generic[T]):
         for name, value in numbers.items():
             at_least_one(value, name)
 
+    # ------------------------------------------------------------ other rows
+
+    def into(self, target: type[R]) -> Rows[R]:
+        """Objects of a dataclass, a pydantic model or a NamedTuple, built straight from the rows.
+
+        The names of the target's fields say which columns are read: `title`, `artist__name`, or a pydantic alias that
+        is a column's name. After `values()` and `values_list()` their columns are matched with the fields by name. A
+        field without a column keeps its default.
+
+        Raises:
+            FieldError: a field without a default has no column, a column of `values()` has no field, or rows cannot
+                be built into what is given.
+            DataError: once it is awaited, when a pydantic model refuses a row; pydantic's error is the cause.
+        """
+        targets.check(target)
+        query, selection = self.query, self.query.selection
+        if self.prefetches:
+            raise FieldError("prefetch_related() reads instances. Leave it out, or leave out into().")
+        if selection.target is not None:
+            raise FieldError(f"The rows are built into {selection.target.__name__} already. Call into() once.")
+        columns: tuple[Node, ...]
+        if query.columns is None:
+            columns, keys = targets.columns_for(query, target)
+        else:
+            columns, keys = query.columns, targets.keys_for(target, selection.names)
+        return cast("Rows[R]", self._rows(annotating.formed(query, columns, "into", keys, target)))
+
+    def _rows(self, query: Query) -> Rows[Any]:
+        """The same rows in another form."""
+        rows = Rows[Any](query, self._database)
+        rows._comment = self._comment
+        rows.time_limit = self.time_limit
+        return rows
+
     # ------------------------------------------------------------ compiled once
 
     def compiled(self) -> CompiledQuery[T]:
@@ -268,7 +369,7 @@ class Rows(Chain, Generic[T]):
                 target=self._target,
                 bound=self._database is not None,
                 rows=self._ready,
-                first=lambda: self._with(self._first_query())._ready(),
+                first=lambda: self._with(self._first_of(self._definite_order()))._ready(),
                 only=lambda: self._ready() if self.query.sliced else _two(self.query),
                 read=self._read,
                 stream=self._stream,
@@ -281,12 +382,53 @@ class Rows(Chain, Generic[T]):
 
     def __str__(self) -> str:
         """The SQL, without values."""
+        return self.sql()
+
+    def sql(self, dialect: Engine | Database | None = None) -> str:
+        """The SQL that would be sent, without values. No connection is made.
+
+        Args:
+            dialect: for which engine, or for which database; for the query set's own database without it. The SQL for
+                an engine by its name is that for a current release.
+
+        Raises:
+            ValidationError: there is no such engine.
+            NotSupportedError: the engine does not have what was asked for.
+        """
         query = self._ready()
-        if query.empty:
-            return "-- nothing is sent: no row can match"
-        database = self._database or self._schema.registry.database
-        dialect = database.dialect if database is not None else sqlite_dialect()
-        return plans.sql_of(query, dialect)
+        if dialect is not None:
+            chosen = dialect.dialect if isinstance(dialect, Database) else dialect_named(dialect)
+            locks.check_engine(query, chosen)
+        else:
+            database = self._database or self._schema.registry.database
+            chosen = database.dialect if database is not None else dialect_named("sqlite")
+        return NOTHING if query.empty else self._commented(plans.sql_of(query, chosen), chosen)
+
+    async def explain(self, analyze: bool = False, format: Format | None = None) -> str:
+        """The database's plan for reading the rows, with the values that would be sent.
+
+        Args:
+            analyze: run the statement really, locks included, and tell what was measured; SQLite does not have it.
+            format: PostgreSQL has `"text"`, `"json"`, `"xml"` and `"yaml"`, MySQL `"traditional"`, `"json"` and
+                `"tree"`, MariaDB `"traditional"` and `"json"`; SQLite has only one. Without it: text, or a table.
+
+        Raises:
+            ValidationError: an option has a value that no engine knows.
+            NotSupportedError: the engine does not have what is asked for.
+        """
+        query, dialect = self._ready(), self._target().dialect
+        words = explain.words(dialect, analyze=analyze, format=format)
+        if query.empty or query.limit == 0:
+            return NOTHING
+        return explain.text(await self._explained(query, words), dialect)
+
+    async def _explained(self, query: Query, words: str) -> Table:
+        """What the engine answers to EXPLAIN, or whatever words it has for it."""
+        database = self._target()
+        plan, values = plans.select_plan(query, database, bound=self._database is not None)
+        sql = self._commented(f"{words} {plan.sql}", database.dialect)
+        operation = limited(table, self.time_limit)
+        return await database.perform(operation, sql, plan.bind(values), plan.writes, plan)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._schema.name}: {self}>"

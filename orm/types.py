@@ -153,7 +153,7 @@ class Duration(TypeDecorator[timedelta]):
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
         if dialect.name == "postgresql":
             return None
-        return lambda value: None if value is None else timedelta(microseconds=int(value))
+        return lambda value: None if value is None else timedelta(microseconds=round(value))  # averages have fractions
 
 
 class Decimal(TypeDecorator[PythonDecimal]):
@@ -188,6 +188,56 @@ class Decimal(TypeDecorator[PythonDecimal]):
             return None  # the drivers give decimals
         form = f"%.{self.scale}f"
         return lambda value: None if value is None else PythonDecimal(form % value)
+
+
+class WholeNumber(TypeDecorator[int]):
+    """A whole number that is computed: drivers give some sums as decimals."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        return lambda value: None if value is None else int(value)
+
+
+class RealNumber(TypeDecorator[float]):
+    """A number with a fraction that is computed: drivers give some as decimals."""
+
+    impl = sa.Double
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        return lambda value: None if value is None else float(value)
+
+
+class AnyDecimal(TypeDecorator[PythonDecimal]):
+    """A decimal number that is computed, with `scale` decimal places if that many are exact.
+
+    SQLite computes with 8-byte floats: a value with a known scale is rounded to it, another one is as exact as a float.
+    """
+
+    impl = sa.Numeric
+    cache_ok = True
+
+    def __init__(self, scale: int | None = None) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return sa.Numeric(asdecimal=False) if dialect.name == "sqlite" else sa.Numeric()
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return float(value) if value is not None and dialect.name == "sqlite" else value
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        scale = self.scale
+
+        def process(value: Any) -> PythonDecimal | None:
+            if value is None or isinstance(value, PythonDecimal):
+                return value
+            return PythonDecimal(f"{value:.{scale}f}" if scale is not None else repr(value))
+
+        return process
 
 
 class Enum(TypeDecorator[enum.Enum]):
@@ -251,7 +301,7 @@ class JSON(TypeDecorator[Any]):
 
 def operand_type(kind: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
     """The type of a parameter that is compared with a column: a cast to the column's own would round it first."""
-    return sa.Numeric() if isinstance(kind, Decimal) and dialect.name == "postgresql" else kind
+    return sa.Numeric() if isinstance(kind, (Decimal, AnyDecimal)) and dialect.name == "postgresql" else kind
 
 
 def big_auto() -> TypeEngine[Any]:

@@ -183,7 +183,7 @@ async def test_values_of_every_type(music: Database) -> None:
 
 
 async def test_columns_compare_with_parameters(albums: list[Album]) -> None:
-    later = Album.objects.filter((Album.year > Param("year")) & (Param("title") == Album.title)).compiled()
+    later = Album.objects.filter((Album.year > Param("year")) & (Album.title == Param("title"))).compiled()
     assert await titles(later(year=1970, title="Arrival")) == ["Arrival"]
     others = Album.objects.filter(Album.title != Param("title"), Album.year.is_in(Param("years"))).compiled()
     assert await titles(others(title="Arrival", years=[1976, 1978])) == ["Powerage"]
@@ -203,6 +203,28 @@ async def test_instances_and_subqueries(albums: list[Album]) -> None:
     inside = Album.objects.filter(artist__in=named, year__gt=Param("least")).compiled()
     assert await titles(inside(name="AC/DC", years=[1979, 1], least=1978)) == ["Highway to Hell"]
     assert await titles(inside(name="AC/DC", years=[], least=1978)) == []
+
+
+async def test_annotations_and_groups(albums: list[Album]) -> None:
+    counted = Artist.objects.annotate(n=orm.Count("albums")).filter(n__gt=Param("n")).order_by("name")
+    assert [artist.name for artist in await counted.compiled()(n=1)] == ["AC/DC"]
+    next_year = Album.objects.annotate(following=orm.F("year") + 1).filter(following__in=Param("years")).compiled()
+    assert await titles(next_year(years=[1977, 1, 2])) == ["Arrival"]
+    assert await titles(next_year(years=[])) == []
+    grouped = Album.objects.values("artist__name").annotate(n=orm.Count("id")).filter(n__in=Param("n")).compiled()
+    assert await grouped(n=[2, 7, 8]) == [{"artist__name": "AC/DC", "n": 2}]
+    recent = Artist.objects.filter(orm.Exists(Album.objects.filter(artist=orm.OuterRef("pk"), year__in=Param("y"))))
+    assert [artist.name for artist in await recent.compiled()(y=[1976, 1, 2])] == ["ABBA"]
+    assert await recent.compiled()(y=[]) == []
+    either = Artist.objects.filter(name__in=Param("a")).union(Artist.objects.filter(name=Param("b"))).order_by("name")
+    assert [artist.name for artist in await either.compiled()(a=["ABBA", "x", "z"], b="AC/DC")] == ["ABBA", "AC/DC"]
+
+
+async def test_comments_and_objects_are_kept(albums: list[Album], recorder: Recorder) -> None:
+    find = Album.objects.filter(year=Param("year")).comment("who asks").values_list("title", flat=True).compiled()
+    assert await find(year=1978) == ["Powerage"]
+    assert [title async for title in find.iterate(year=1978)] == ["Powerage"]
+    assert all(event.sql.endswith("/* who asks */") for event in recorder.events)
 
 
 async def test_one_name_in_several_places_is_checked_by_each(albums: list[Album]) -> None:
@@ -345,6 +367,8 @@ def test_a_parameter_stands_for_a_value_only() -> None:
         Album.objects.values_list(Param("x"))
     with pytest.raises(orm.FieldError, match=misplaced):
         Album.objects.filter(Album.table.c.year == Param("x"))
+    with pytest.raises(orm.FieldError, match=misplaced):
+        Album.objects.filter(Param("x") == Album.title)
     with pytest.raises(orm.FieldError, match="A slice takes numbers"):
         Album.objects[Param("x") :]
     with pytest.raises(orm.FieldError, match="A slice takes numbers"):

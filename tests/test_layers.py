@@ -25,21 +25,40 @@ LAYERS = {
     "orm.operators": 2,
     "orm.jsonpath": 2,
     "orm.engines": 2,
+    "orm.comments": 2,
+    "orm.explain": 3,
     "orm.moments": 2,
+    "orm.parts": 2,
     "orm.validation": 3,
+    "orm.kinds": 3,
     "orm.expressions": 3,
+    "orm.conditions": 3,
     "orm.parameters": 3,
-    "orm.lookups": 3,
+    "orm.operands": 3,
+    "orm.subqueries": 3,
+    "orm.sources": 3,
     "orm.aggregates": 3,
+    "orm.windows": 3,
+    "orm.functions": 3,
+    "orm.transforms": 3,
+    "orm.lookups": 3,
+    "orm.ordering": 3,
     "orm.fields": 4,
     "orm.constructors": 4,
     "orm.numeric": 4,
     "orm.columns": 4,
+    "orm.scopes": 4,
+    "orm.elements": 4,
+    "orm.filtering": 4,
+    "orm.windowing": 4,
     "orm.compiler": 4,
     "orm.paths": 4,
     "orm.locks": 4,
+    "orm.targets": 4,
     "orm.loader": 4,
     "orm.aggregation": 4,
+    "orm.annotating": 5,
+    "orm.combining": 5,
     "orm.plans": 5,
     "orm.returning": 5,
     "orm.writing": 5,
@@ -63,7 +82,7 @@ LAYERS = {
 }
 """A module's layer; a package's counts for every module in it. Imports run to a lower layer, or within one."""
 
-PACKAGES = ("orm.database",)
+PACKAGES = ("orm.database", "orm.functions")
 
 OPTIONAL = {"aiomysql", "aiosqlite", "alembic", "asyncmy", "asyncpg", "databases", "pymysql"}
 """What may be imported inside a function, because it may not be installed."""

@@ -7,6 +7,7 @@ converted to depends on the declared type alone.
 
 from __future__ import annotations
 
+import contextlib
 import decimal
 from typing import Any, cast
 
@@ -67,5 +68,7 @@ class PostgreSQLDialect(PGDialect_asyncpg):
     }
 
     def __init__(self) -> None:
-        module: Any = self.import_dbapi()  # type: ignore[no-untyped-call]
+        module: Any = None
+        with contextlib.suppress(ImportError):  # SQL is compiled without asyncpg, too
+            module = self.import_dbapi()  # type: ignore[no-untyped-call]
         super().__init__(dbapi=module)  # type: ignore[no-untyped-call]  # ranges and BIT ask it for asyncpg's classes

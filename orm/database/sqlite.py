@@ -24,8 +24,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 import aiosqlite
-from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 
+from orm.database.dialects import sqlite_dialect
 from orm.database.interfaces import (
     Arguments,
     BeginOptions,
@@ -396,7 +396,7 @@ class SQLiteSource(Source):
         self._path, self._is_uri = _location(url)
         self._journal_mode = str(options.pragmas.get("journal_mode", "wal")).lower()
         self.reads_apart = not url.is_memory and self._journal_mode == "wal"
-        self.dialect = SQLiteDialect_aiosqlite(paramstyle="qmark")
+        self.dialect = sqlite_dialect()
         self.capabilities = _capabilities()
 
     @property

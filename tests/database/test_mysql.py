@@ -20,8 +20,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from orm.database.interfaces import BeginOptions, Outcome
-from orm.database.mysql import MySQLDialect, MySQLSource, parse_version
+from orm.database.mysql import MySQLSource, parse_version
 from orm.database.mysql_connection import MySQLConnection
+from orm.database.mysql_dialect import MySQLDialect
 from orm.database.mysql_errors import translate
 from orm.database.mysql_literals import format_statement, literal
 from orm.database.url import parse

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import decimal
 import ipaddress
 import uuid
-from typing import Any, TypeVar, assert_type
+from typing import Any, NamedTuple, TypeVar, assert_type
 
+import pydantic
 import sqlalchemy as sa
 
 import orm
@@ -287,6 +289,47 @@ async def values() -> None:
         assert_type(rank, int)
     page = await Note.objects.values_list(Note.rank, flat=True).paginate()
     assert_type(page, orm.Page[int])
+
+
+@dataclasses.dataclass
+class NoteOut:
+    text: str
+    author__name: str = ""
+
+
+class NoteModel(pydantic.BaseModel):
+    text: str
+    author_id: int
+
+
+class NoteRow(NamedTuple):
+    text: str
+    rank: int = 0
+
+
+async def into() -> None:
+    assert_type(Note.objects.into(NoteOut), orm.Rows[NoteOut])
+    assert_type(await Note.objects.into(NoteOut), list[NoteOut])
+    assert_type(await Note.objects.filter(rank=1).order_by("text").into(NoteModel), list[NoteModel])
+    assert_type(await Note.objects.into(NoteRow).first(), NoteRow | None)
+    assert_type(await Note.objects.into(NoteOut).filter(text="first").get(), NoteOut)
+    assert_type(await Note.objects.values_list(Note.text, Note.rank).into(NoteRow), list[NoteRow])
+    assert_type(await Note.objects.values("text").into(NoteOut), list[NoteOut])
+    async for made in Note.objects.into(NoteOut):
+        assert_type(made, NoteOut)
+    async for batch in Note.objects.into(NoteRow).batches(2):
+        assert_type(batch, list[NoteRow])
+    assert_type(await Note.objects.into(NoteOut).paginate(), orm.Page[NoteOut])
+    assert_type((await Note.objects.into(NoteOut).cursor_paginate()).items, list[NoteOut])
+
+
+async def seeing(database: Database) -> None:
+    assert_type(Note.objects.comment("x").urgent(), NoteQuerySet)
+    assert_type(Note.objects.values_list(Note.text, flat=True).comment("x"), orm.Rows[str])
+    assert_type(Note.objects.sql("postgresql"), str)
+    assert_type(Note.objects.sql(database), str)
+    assert_type(await Note.objects.explain(), str)
+    assert_type(await Note.objects.explain(analyze=False, format=None), str)
 
 
 async def compiled_queries(user: User) -> None:

@@ -138,6 +138,12 @@ async def ends(user: User, note: Note, tag: Tag) -> None:
     await user.notes.set([tag])  # type: ignore
     (await note.save()).txt  # type: ignore
     await note.delete(using="other")  # type: ignore
+    await Note.objects.into("NoteOut")  # type: ignore
+    Note.objects.into(note)  # type: ignore
+    (await Note.objects.into(Size))[0].text  # type: ignore
+    Note.objects.sql("oracle")  # type: ignore
+    await Note.objects.explain(format="html")  # type: ignore
+    Note.objects.comment(3)  # type: ignore
     for _text, rank in await Note.objects.values_list(Note.text, Note.rank):
         rank.upper()  # type: ignore
     async for found in Note.objects:

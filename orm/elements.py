@@ -1,0 +1,132 @@
+"""Expressions become SQL. `element` is open: each module that has nodes of its own kind says what they become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import singledispatch
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.sql.util import ClauseAdapter
+
+from orm import jsonpath, moments
+from orm.exceptions import FieldError
+from orm.expressions import Annotation, Clause, Combined, Function, Ordering, Reference, Value
+from orm.operators import Element
+from orm.query import Node, origin_of
+from orm.scopes import Scope
+from orm.subqueries import Outer, OuterRef
+
+
+def element(node: Node, scope: Scope) -> Element:
+    """The SQL of an expression or a condition."""
+    found = scope.known.get(origin_of(node))
+    return found if found is not None else made(node, scope)
+
+
+@singledispatch
+def made(node: Node, scope: Scope) -> Element:
+    """The SQL of a node that is not known yet."""
+    raise FieldError(f"{node!r} has no value in SQL.")
+
+
+@made.register
+def _reference(node: Reference, scope: Scope) -> Element:
+    column = scope.table(node.path).c[node.spec.name]
+    if node.keys:
+        return jsonpath.document(scope.compilation.engine, column, json_path(node, scope))
+    return cast("Element", column)
+
+
+def json_path(node: Reference, scope: Scope) -> Element:
+    """The parameter that holds the keys of a value inside JSON."""
+    engine = scope.compilation.engine
+    kind, prepare = jsonpath.path_type(engine), jsonpath.prepare_path(engine)
+    return scope.compilation.parameter(node.position, kind, prepare, raw=True)
+
+
+@made.register
+def _annotation(node: Annotation, scope: Scope) -> Element:
+    return element(node.parts[0], scope)
+
+
+@made.register
+def _value(node: Value, scope: Scope) -> Element:
+    if node.value is None:
+        return sa.null()
+    return scope.compilation.parameter(node.position, node.type)
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Element]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "%": lambda a, b: a % b,
+}
+
+
+@made.register
+def _combined(node: Combined, scope: Scope) -> Element:
+    left, right = (element(part, scope) for part in node.parts)
+    if moments.is_moment(left) or moments.is_moment(right):
+        return moments.combine(scope.compilation.engine, node.operator, left, right)
+    return typed(_ARITHMETIC[node.operator](left, right), node)
+
+
+@made.register
+def _function(node: Function, scope: Scope) -> Element:
+    operands = tuple([element(part, scope) for part in node.parts])
+    return typed(node.build(scope.compilation.dialect, operands), node)
+
+
+def typed(made: Element, node: Any) -> Element:
+    """SQL with the type that the expression is known to have."""
+    kind = node.output.type
+    if not isinstance(kind, sa.types.NullType):
+        made.type = kind
+    return made
+
+
+@made.register
+def _clause(node: Clause, scope: Scope) -> Element:
+    def parameter(bind: sa.BindParameter[Any], position: int) -> Any:
+        if bind.expanding:
+            items = [
+                scope.compilation.parameter(position, bind.type, item=index)
+                for index in range(len(bind.effective_value or ()))
+            ]
+            return sa.tuple_(*items) if items else sa.null()
+        return scope.compilation.parameter(position, bind.type)
+
+    found = node.placed_element(parameter)
+    root = scope.tables[()]
+    return found if isinstance(root, sa.Table) else ClauseAdapter(root).traverse(found)
+
+
+@made.register
+def _outer(node: Outer, scope: Scope) -> Element:
+    assert scope.outer is not None
+    return element(node.parts[0], scope.outer)
+
+
+@made.register
+def _outer_reference(node: OuterRef, scope: Scope) -> Element:
+    raise FieldError(
+        f"{node!r} is a field of the query around, and there is none. Put the query set into Subquery(…), Exists(…) or "
+        "a filter with __in."
+    )
+
+
+def order(node: Node, scope: Scope) -> list[Element]:
+    """The terms of ORDER BY that an `Ordering` is."""
+    assert isinstance(node, Ordering)
+    column = element(node.parts[0], scope)
+    terms: list[Element] = [column.desc() if node.descending else column.asc()]
+    if node.nulls is not None and scope.compilation.engine == "postgresql":
+        # A term of its own would have to be read by a SELECT DISTINCT.
+        terms = [terms[0].nulls_first() if node.nulls == "first" else terms[0].nulls_last()]
+    elif node.nulls is not None:
+        missing = column.is_(None)
+        terms.insert(0, missing.desc() if node.nulls == "first" else missing.asc())
+    return terms

@@ -1,0 +1,1 @@
+"""Functions of SQL, under Django's names."""

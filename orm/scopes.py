@@ -1,0 +1,125 @@
+"""What a statement under construction knows: its parameters, and the tables in reach of each of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+from orm.operators import Element
+from orm.query import Node, Path
+from orm.schema import FieldSpec, Schema
+
+Prepare = Callable[[Any], Any]
+"""What is done to a value before its type turns it into the driver's form."""
+
+From = Any  # sa.FromClause; its joins are typed too narrowly to be rebuilt step by step
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Where a parameter of the statement comes from.
+
+    Attributes:
+        position: the index among the query's values.
+        type: the column type that turns the value into the driver's form, or `None` to send it as it is.
+        prepare: what is done to the value before.
+    """
+
+    position: int
+    type: TypeEngine[Any] | None
+    prepare: Prepare | None = None
+    item: int | None = None
+
+
+@dataclass(frozen=True)
+class Entity:
+    """The columns of a result that make one instance of each row."""
+
+    path: Path
+    schema: Schema
+    fields: tuple[FieldSpec, ...]
+
+
+@dataclass
+class Compilation:
+    """A statement under construction: its parameters, and what its columns mean."""
+
+    dialect: Dialect
+    parameters: dict[str, Parameter] = field(default_factory=dict[str, Parameter])
+    entities: list[Entity] = field(default_factory=list[Entity])
+    ctes: dict[Node, sa.CTE] = field(default_factory=dict[Node, sa.CTE])
+
+    @property
+    def engine(self) -> str:
+        """The engine's name."""
+        return self.dialect.name
+
+    def parameter(
+        self,
+        position: int,
+        kind: TypeEngine[Any],
+        prepare: Prepare | None = None,
+        *,
+        raw: bool = False,
+        item: int | None = None,
+    ) -> sa.BindParameter[Any]:
+        """A parameter for the value at a position; with `raw` the type only says what SQL sees."""
+        name = f"v{len(self.parameters)}"
+        self.parameters[name] = Parameter(position, None if raw else kind, prepare, item)
+        return sa.bindparam(name, type_=kind, unique=False, required=True)
+
+
+class Scope:
+    """The tables in reach of a condition or an expression, and what is known of them already.
+
+    Attributes:
+        tables: the tables by their paths; `()` is the root.
+        source: what they are joined to.
+        known: the SQL of nodes that is not to be made again: what rows are grouped by, columns of a subquery, labels.
+        outer: the scope of the query around.
+        grouped: it is about groups of rows, so aggregates of the rows themselves have a value.
+        ctes: the common table expressions that the rows are joined with.
+    """
+
+    def __init__(
+        self, compilation: Compilation, root: From, tables: dict[Path, From], outer: Scope | None = None
+    ) -> None:
+        self.compilation = compilation
+        self.tables = tables
+        self.source = root
+        self.known: dict[Node, Element] = {}
+        self.outer = outer
+        self.grouped = False
+        self.ctes: dict[Node, From] = {}
+
+    def table(self, path: Path) -> From:
+        """The table at the end of a path, joined if it is not in reach yet."""
+        found = self.tables.get(path)
+        if found is None:
+            parent = self.table(path[:-1])
+            hop = path[-1]
+            found = self.tables[path] = hop.target.table.alias()
+            outer = any(step.null for step in path)
+            on = parent.c[hop.near.name] == found.c[hop.far.name]
+            self.source = self.source.join(found, on, isouter=outer)
+        return found
+
+    def within(self, source: From, tables: dict[Path, From]) -> Scope:
+        """The scope of a subquery about related rows, which sees the same columns besides."""
+        inner = Scope(self.compilation, source, tables, self.outer)
+        inner.known = self.known
+        inner.ctes = self.ctes
+        return inner
+
+    def cte(self, node: Node) -> From:
+        """The rows of a common table expression that the query is joined with."""
+        return self.ctes[node]
+
+    def reachable(self) -> list[From]:
+        """All tables in reach, those of the queries around too: what a subquery is correlated with."""
+        return [*self.tables.values(), *self.ctes.values(), *(self.outer.reachable() if self.outer is not None else ())]

@@ -1,0 +1,117 @@
+"""Window functions: values that depend on the other rows of a result. `Window(Rank(), order_by="-seconds")`."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from orm.aggregates import Aggregate
+from orm.exceptions import FieldError
+from orm.expressions import Expression, F, Function, Ordering, T_co, operand, output_of
+from orm.query import Node
+from orm.schema import FieldSpec
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Which rows around a row count; `None` for no bound, 0 for the row itself."""
+
+    start: int | None = None
+    end: int | None = 0
+
+    def __post_init__(self) -> None:
+        for bound in (self.start, self.end):
+            if bound is not None and type(bound) is not int:
+                raise FieldError(f"{self!r}: a bound is a number, before the row if it is negative, or None.")
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise FieldError(f"{self!r} ends before it begins.")
+
+
+class RowRange(_Frame):
+    """So many rows before and after: `RowRange(start=-2, end=0)`; `None` is the first, or last, of the partition."""
+
+
+class ValueRange(_Frame):
+    """The rows with values this far from the row's own in the order; `None` for no bound, 0 for equal values."""
+
+
+class WindowFunction(Function[T_co]):
+    """A function that has a value in a window only; the base of `RowNumber`, `Lag` and their kin."""
+
+    __slots__ = ()
+
+
+class Window(Expression[T_co]):
+    """A function or an aggregate over the rows of a partition, in an order.
+
+    Args:
+        expression: a window function, or an aggregate.
+        partition_by: what a row has in common with the rows that count; all rows if it is not given.
+        order_by: their order, as in `order_by()` of a query set.
+        frame: which of them count: `RowRange` or `ValueRange`; with an order, those up to the row unless it is said.
+    """
+
+    __slots__ = ("frame", "partitions")
+
+    def __init__(
+        self,
+        expression: Expression[T_co],
+        *,
+        partition_by: str | Expression[Any] | Iterable[str | Expression[Any]] = (),
+        order_by: str | Expression[Any] | Ordering | Iterable[str | Expression[Any] | Ordering] = (),
+        frame: RowRange | ValueRange | None = None,
+    ) -> None:
+        if not isinstance(expression, (WindowFunction, Aggregate)):
+            raise FieldError(
+                f"Window takes a window function (RowNumber(), Lag('…'), …) or an aggregate, not {expression!r}."
+            )
+        if frame is not None and type(frame) not in (RowRange, ValueRange):
+            raise FieldError(f"frame={frame!r} is no frame. Choose from: RowRange(…), ValueRange(…).")
+        partitions = tuple([operand(item) for item in _listed(partition_by)])
+        super().__init__((expression, *partitions, *[_term(item) for item in _listed(order_by)]))
+        self.partitions = len(partitions)
+        self.frame = frame
+
+    def __repr__(self) -> str:
+        return f"Window({self.parts[0]!r})"
+
+    @property
+    def partition(self) -> tuple[Node, ...]:
+        """What a row has in common with the rows that count."""
+        return self.parts[1 : 1 + self.partitions]
+
+    @property
+    def order(self) -> tuple[Node, ...]:
+        """The order of the rows."""
+        return self.parts[1 + self.partitions :]
+
+    @property
+    def output(self) -> FieldSpec:
+        return output_of(self.parts[0])
+
+    def check(self) -> None:
+        """Raise `FieldError` for an aggregate of related rows, which a row has one of without any window."""
+        function = self.parts[0]
+        if isinstance(function, Aggregate) and function.path:
+            raise FieldError(
+                f"{self!r} goes over a relation with many rows. Name the aggregate first: "
+                f"annotate(x={function!r}).annotate(y=Window(Sum('x'), …))."
+            )
+
+    def shape(self, values: list[Any], engine: str) -> Hashable:
+        parts = tuple([part.shape(values, engine) for part in self.parts])
+        return (Window, self.partitions, type(self.frame), self.frame, parts)
+
+
+def _listed(given: Any) -> list[Any]:
+    return [given] if isinstance(given, (str, Node)) else list(given)
+
+
+def _term(given: Any) -> Ordering:
+    if isinstance(given, Ordering):
+        return given
+    if isinstance(given, str):
+        descending = given.startswith("-")
+        return Ordering(F(given[1:] if descending else given), descending=descending)
+    return Ordering(operand(given))
