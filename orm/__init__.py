@@ -2,6 +2,7 @@
 
 from orm.aggregates import Avg, Count, Max, Min, Sum
 from orm.columns import Column
+from orm.compiled import CompiledQuery
 from orm.conditions import Q
 from orm.constructors import (
     JSON,
@@ -65,6 +66,7 @@ from orm.numeric import (
     Version,
 )
 from orm.pagination import Page
+from orm.parameters import Param
 from orm.prefetch import Prefetch
 from orm.queryset import Manager, Objects, QuerySet
 from orm.relations import (
@@ -108,6 +110,7 @@ __all__ = [
     "CheckViolation",
     "Column",
     "CommitUnknown",
+    "CompiledQuery",
     "Condition",
     "ConnectionLost",
     "Count",
@@ -154,6 +157,7 @@ __all__ = [
     "Ordering",
     "OuterRef",
     "Page",
+    "Param",
     "PoolTimeout",
     "Prefetch",
     "ProgrammingError",

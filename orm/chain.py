@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 import sqlalchemy as sa
@@ -12,9 +13,11 @@ from sqlalchemy.engine import Dialect
 from orm import annotating, combining, comments, lookups
 from orm.conditions import Constant
 from orm.database import Database
+from orm.database.timeouts import is_duration
 from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import Condition, Expression, Ordering, Reference
 from orm.ordering import ordering
+from orm.parameters import Param, RowCount, Slot
 from orm.plans import Plan
 from orm.prefetch import Prefetch, default_order
 from orm.query import Node, Query, QueryHolder
@@ -22,12 +25,14 @@ from orm.schema import Schema
 from orm.sources import CTE
 
 MOST_ROWS = 2**63 - 1
+DEFAULT_CHUNK = 1000
+"""How many rows are read at a time when a query set is iterated."""
 
 
 class Chain(QueryHolder):
     """An immutable description of one query. Every method returns a new one."""
 
-    __slots__ = ("_comment", "_database", "_every", "prefetches")
+    __slots__ = ("_comment", "_database", "_every", "prefetches", "time_limit")
 
     def __init__(self, query: Query, database: Database | None = None) -> None:
         self.query = query
@@ -35,6 +40,8 @@ class Chain(QueryHolder):
         self._every = False
         self._comment = ""
         self.prefetches: tuple[Prefetch, ...] = ()
+        self.time_limit: float | None = None
+        """How long each of its statements may take."""
 
     def _with(self, query: Query) -> Self:
         new = object.__new__(type(self))
@@ -43,6 +50,7 @@ class Chain(QueryHolder):
         new._every = self._every
         new._comment = self._comment
         new.prefetches = self.prefetches
+        new.time_limit = self.time_limit
         return new
 
     @property
@@ -169,16 +177,29 @@ class Chain(QueryHolder):
 
     def limit(self, number: int) -> Self:
         """At most so many rows; 0 means none."""
-        return self._with(self.query.replace(limit=row_count(number, "limit")))
+        return self._with(self.query.replace(limit=_row_number(number, "limit")))
 
     def offset(self, number: int) -> Self:
         """Without the first so many rows."""
-        return self._with(self.query.replace(offset=row_count(number, "offset")))
+        return self._with(self.query.replace(offset=_row_number(number, "offset")))
 
     def using(self, database: Database) -> Self:
         """From another database than the registry's; instances remember it."""
         new = self._with(self.query)
         new._database = database
+        return new
+
+    def timeout(self, seconds: float) -> Self:
+        """The same rows, but each statement that reads, updates or deletes them may take only so long.
+
+        It raises `QueryTimeout` then, and the database stops working on it. When the database has a `query_timeout`,
+        the shorter of the two counts.
+        """
+        if not is_duration(seconds):
+            message = f"timeout is a number of seconds, more than 0, not {seconds!r}."
+            raise ValidationError.single("timeout", message, seconds)
+        new = self._with(self.query)
+        new.time_limit = seconds
         return new
 
     def comment(self, text: str) -> Self:
@@ -204,7 +225,7 @@ class Chain(QueryHolder):
     def _send(self, plan: Plan, values: Sequence[Any], database: Database) -> Awaitable[Sequence[Sequence[Any]]]:
         """Run a plan that reads, and give the driver's rows. Not a coroutine of its own: it is on the hot path."""
         sql = self._commented(plan.sql, database.dialect)
-        return database.fetch(sql, plan.bind(values), write=plan.writes, info=plan)
+        return database.fetch(sql, plan.bind(values), write=plan.writes, info=plan, timeout=self.time_limit)
 
     def _selecting(self, **changes: Any) -> Self:
         return self._with(self.query.replace(selection=replace(self.query.selection, **changes)))
@@ -233,6 +254,11 @@ class Chain(QueryHolder):
         if not isinstance(part, slice) or part.step is not None:  # pyright: ignore[reportUnknownMemberType]
             raise FieldError(f"A query set takes slices [a:b], not [{part!r}]. For one row: .offset(n).first().")
         bounds = cast("Any", part)
+        if any(
+            isinstance(end, (Param, RowCount))
+            for end in (bounds.start, bounds.stop, self.query.limit, self.query.offset)
+        ):
+            raise FieldError("A slice takes numbers only. With a Param, write offset(…) and limit(…), once each.")
         start = row_count(bounds.start or 0, "offset")
         limit = None if bounds.stop is None else max(0, row_count(bounds.stop, "limit") - start)
         query = self.query
@@ -266,6 +292,12 @@ def _is_read(query: Query, node: Node) -> bool:
     if query.columns is not None:
         return any(column is node for column in query.columns)
     return not node.path or any(path[: len(node.path)] == node.path for path in query.selection.related)
+
+
+def _row_number(number: Any, name: str) -> Any:
+    if isinstance(number, Param):
+        return RowCount(Slot(number, name, partial(row_count, name=name)))
+    return row_count(number, name)
 
 
 def row_count(number: Any, name: str) -> int:

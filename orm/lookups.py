@@ -7,6 +7,7 @@ Words are resolved against a `Query`, which has names of its own beside those of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -26,9 +27,11 @@ from orm.expressions import (
     Reference,
     Tree,
 )
+from orm.operands import check_text, checked_items, items_of, key_of, key_target, operand_check
 from orm.operators import NOT_NULL, OPERATORS, Operator
+from orm.parameters import Param, ParameterLeaf, ParameterMembers, Slot
 from orm.query import Node, Path, Query, QueryHolder, origin_of, walk
-from orm.schema import FieldSpec, Instance, Relation, Schema
+from orm.schema import FieldSpec, Relation, Schema
 from orm.sources import CTEColumn
 from orm.subqueries import Subselect, embedded
 from orm.transforms import TRANSFORMS, Transform
@@ -102,6 +105,9 @@ def checked_clause(schema: Schema, clause: Clause) -> Clause:
                 f"<{clause.element}> is about {source}, but the query is about {schema.tablename}. "
                 "Put the other table into a subquery: column.in_(select(…)), or exists()."
             )
+    for bind in clause.bound:
+        if isinstance(bind.value, Param):
+            raise bind.value.misplaced()
     return clause
 
 
@@ -119,6 +125,8 @@ def resolve(query: Query, node: Node) -> Node:
     """An expression with the words in it resolved against a query."""
     if isinstance(node, F):
         return named(query, node.name)
+    if isinstance(node, Param):
+        raise node.misplaced()
     if isinstance(node, Handle):
         handle: Handle = cast("Any", node)
         if query.closed:
@@ -160,7 +168,7 @@ def resolved_operand(query: Query, value: Any) -> Any:
     if isinstance(value, sa.ColumnElement):
         return checked_clause(query.schema, Clause(cast("Any", value)))
     if isinstance(value, Node):
-        return resolve(query, value)
+        return value if isinstance(value, Param) else resolve(query, value)
     if isinstance(value, (list, tuple)):
         items = cast("list[Any]", value)
         if any(isinstance(item, (Node, sa.ColumnElement)) for item in items):
@@ -352,7 +360,7 @@ def compare(lookup: Lookup, value: Any) -> Condition:
     if operand == "value":
         if value is None:
             return _is_null(lookup)
-        return _leaf(lookup, (lookup.check(_key_of(lookup, value)),))
+        return _leaf(lookup, (lookup.check(key_of(lookup, value)),))
     if operand == "text":
         return _leaf(lookup, (check_text(lookup, value),))
     if operand == "values":
@@ -415,15 +423,11 @@ def _flag(lookup: Lookup, value: Any) -> Condition:
 
 
 def _members(lookup: Lookup, value: Any) -> Condition:
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise ValidationError.single(
-            lookup.name, f"{lookup.name} takes a list, a set or another iterable, not {value!r}.", value
-        )
-    items: list[Any] = [_key_of(lookup, item) for item in value if item is not None]  # pyright: ignore
+    items = items_of(lookup, value)
     if lookup.kind in ("json_value", "json") or any(isinstance(item, Node) for item in items):
         exact = _with_operator(lookup, OPERATORS["exact"])
         return simplify("or", [compare(exact, item) for item in items])
-    checked = [lookup.check(item) for item in items]
+    checked = checked_items(lookup, items)
     return Members(lookup, checked) if checked else _NEVER
 
 
@@ -431,64 +435,44 @@ def _pair(lookup: Lookup, value: Any) -> Condition:
     if not isinstance(value, (tuple, list)) or len(value) != 2:  # pyright: ignore[reportUnknownArgumentType]
         raise _wrong(lookup, value, f"{lookup.name} takes a pair (from, to), not {value!r}.")
     low, high = value  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(low, Node) or isinstance(high, Node):
+    if any(isinstance(bound, Node) and not isinstance(bound, Param) for bound in cast("Any", (low, high))):
         bounds = cast("Any", (("gte", low), ("lte", high)))
         return simplify("and", [compare(_with_operator(lookup, OPERATORS[name]), bound) for name, bound in bounds])
+    if isinstance(low, Param) or isinstance(high, Param):
+        return ParameterLeaf(lookup, (_end(lookup, low), _end(lookup, high)))
     return _leaf(lookup, (lookup.check(low), lookup.check(high)))
 
 
-def check_text(lookup: Lookup, value: Any) -> str:
-    """The operand of a text lookup. Raises `ValidationError` when it is no text that a database takes."""
-    if not isinstance(value, str):
-        raise _wrong(lookup, value, f"{lookup.name} takes a text, not {value!r}.")
-    if "\0" in value:
-        raise ValidationError.single(
-            lookup.name, f"{lookup.name}: a text with a NUL character cannot be in a database.", value
-        )
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValidationError.single(
-                lookup.name, f"{lookup.name}: {value!r} has surrogates and is no valid text.", value
-            ) from None
-    return value
-
-
-def _key_of(lookup: Lookup, value: Any) -> Any:
-    """The key of an instance; any other value as it is."""
-    if not isinstance(value, Instance):
-        return value
-    expected = _key_target(lookup.left)
-    schema = type(value).__schema__
-    if expected is None or expected is not schema:
-        wanted = f"an instance of {expected.name}" if expected else f"a value ({lookup.kind})"
-        raise FieldError(f"{lookup.name} takes {wanted}, not one of {schema.name}.")
-    key = getattr(value, schema.key.name)
-    if key is None:
-        raise ValidationError.single(
-            lookup.name, f"{value!r} has no key yet. Save it before you use it in a filter.", value
-        )
-    return key
-
-
-def _key_target(left: Node) -> Schema | None:
-    """The model whose key an expression is."""
-    if not isinstance(left, Reference):
-        return None
-    spec = left.spec
-    if spec.relation is not None:
-        relation = left.owner.relation(spec.relation)
-        return relation.target if relation else None
-    return left.owner if spec is left.owner.key else None
+def _end(lookup: Lookup, value: Any) -> Any:
+    return Slot(value, lookup.name, lookup.check) if isinstance(value, Param) else lookup.check(value)
 
 
 def _compare_expression(lookup: Lookup, value: Node | QueryHolder) -> Condition:
+    if isinstance(value, Param):
+        return _compare_parameter(lookup, value)
     if isinstance(value, QueryHolder):
         return _in_query(lookup, value.query)
     if not lookup.operator.expressions or _keys(lookup):
         raise FieldError(f"{lookup.name} takes a value, not the expression {value!r}.")
     return Compared(lookup, value)
+
+
+def _compare_parameter(lookup: Lookup, param: Param) -> Condition:
+    operand = lookup.operator.operand
+    is_json = lookup.kind in ("json_value", "json")
+    if (is_json and operand == "values") or (_keys(lookup) and operand == "value"):
+        raise FieldError(
+            f"{lookup.name} cannot be compared with {param!r}: how JSON is compared depends on the value's type. "
+            "Compile a query for each value, or do not compile it."
+        )
+    if operand == "flag":
+        raise FieldError(f"{lookup.name} takes True or False, not {param!r}: compile a query for each of the two.")
+    if operand == "pair":
+        raise FieldError(f"{lookup.name} takes a pair (from, to), not {param!r}. Each of the two may be a Param.")
+    if operand == "values":
+        return ParameterMembers(lookup, Slot(param, lookup.name, partial(checked_items, lookup)))
+    made = _leaf(lookup, (Slot(param, lookup.name, operand_check(lookup)),))
+    return ParameterLeaf(lookup, made.values, made.variant)
 
 
 def _in_query(lookup: Lookup, query: Query) -> Condition:
@@ -498,7 +482,7 @@ def _in_query(lookup: Lookup, query: Query) -> Condition:
         return _NEVER
     columns = query.columns
     if columns is None:
-        expected = _key_target(lookup.left)
+        expected = key_target(lookup.left)
         if expected is not query.schema:
             raise FieldError(
                 f"{lookup.name} cannot be compared with rows of {query.schema.name}. "

@@ -47,11 +47,13 @@ class Plan:
     writes: bool = False
 
 
-def select_plan(query: Query, database: Database, *, bound: bool = False) -> tuple[Plan, list[Any]]:
-    """The plan that reads a query's rows, and the values to bind."""
+def select_plan(
+    query: Query, database: Database, *, bound: bool = False, values: list[Any] | None = None
+) -> tuple[Plan, list[Any]]:
+    """The plan that reads a query's rows, and the values to bind, which are put into `values` if it is given."""
     if query.selection.lock is not None:
         locks.check(query, database)
-    values: list[Any] = []
+    values = [] if values is None else values
     engine = database.dialect.name
     shape = (engine, "select", bound, query.shape(values, engine))
     plan = query.schema.plans.get(shape)

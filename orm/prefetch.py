@@ -54,23 +54,31 @@ class Reader:
         database: where from.
         bound: instances remember the database.
         comment: what is sent at the end of each statement.
+        timeout: how long each may take, in seconds.
     """
 
     database: Database
     bound: bool
     comment: str = ""
+    timeout: float | None = None
 
     def told_by(self, item: Prefetch | None) -> Reader:
-        """The reader of a query set that was given for the related rows: its own comment goes before."""
-        own = getattr(item.queryset, "_comment", "") if item is not None else ""
-        return replace(self, comment=own) if own else self
+        """The reader of a query set that was given for the related rows: its own comment goes before.
+
+        Of the two time limits the shorter one counts.
+        """
+        if item is None:
+            return self
+        limits = [limit for limit in (getattr(item.queryset, "time_limit", None), self.timeout) if limit is not None]
+        comment = getattr(item.queryset, "_comment", "") or self.comment
+        return replace(self, comment=comment, timeout=min(limits, default=None))
 
     async def fetch(self, query: Query) -> list[Any]:
         """The instances of a query, each with its key where it has a link."""
         database = self.database
         plan, values = select_plan(query, database, bound=self.bound)
         sql = commented(plan.sql, self.comment, database.dialect)
-        rows = await database.fetch(sql, plan.bind(values), info=plan)
+        rows = await database.fetch(sql, plan.bind(values), info=plan, timeout=self.timeout)
         assert plan.load is not None
         return plan.load(rows, database if self.bound else None)
 

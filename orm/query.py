@@ -152,7 +152,7 @@ class Query:
         where: one condition for each `filter()` or `exclude()` call.
         order: the terms of ORDER BY, or `None` for the model's own ordering.
         columns: what `values()` and `values_list()` read, or `None` for instances.
-        limit, offset: numbers of rows, or `None`.
+        limit, offset: numbers of rows, or `None`; a node where the number is a parameter.
         empty: it is known to have no rows, so nothing is sent.
         annotations: the expressions that have a name in it.
         added: those of them that instances get as attributes.
@@ -186,8 +186,8 @@ class Query:
         self.where: tuple[Node, ...] = ()
         self.order: tuple[Node, ...] | None = None
         self.columns: tuple[Node, ...] | None = None
-        self.limit: int | None = None
-        self.offset: int | None = None
+        self.limit: Any = None
+        self.offset: Any = None
         self.selection = EVERYTHING
         self.empty = False
         self.annotations: Mapping[str, Node] = _NOTHING
@@ -239,9 +239,9 @@ class Query:
             self.offset is None,
         )
         if self.limit is not None:
-            values.append(self.limit)
+            _append(values, self.limit, engine)
         if self.offset is not None:
-            values.append(self.offset)
+            _append(values, self.offset, engine)
         return shape
 
     def _more_shape(self, values: list[Any], engine: str) -> Hashable:
@@ -300,6 +300,13 @@ class Query:
     def sliced(self) -> bool:
         """Whether it has a limit or an offset."""
         return self.limit is not None or self.offset is not None
+
+
+def _append(values: list[Any], number: Any, engine: str) -> None:
+    if isinstance(number, Node):
+        number.shape(values, engine)
+    else:
+        values.append(number)
 
 
 def _placed(nodes: tuple[Node, ...], counter: Counter) -> tuple[Node, ...]:

@@ -148,12 +148,13 @@ class QuerySet(Rows[M]):
         """
         if self._comment:
             raise FieldError("from_statement() sends a statement of your own. Write the comment into it.")
-        return StatementSet(self._schema, statement, values, self._database)
+        return StatementSet(self._schema, statement, values, self._database, self.time_limit)
 
     # ------------------------------------------------------------ writing
 
     async def create(self, **values: Any) -> M:
         """Insert a row and give the instance, with its key and what the database made."""
+        self._refuse_time_limit("create")
         instance = self._new(values)
         await persistence.insert(instance, self._database)
         return instance
@@ -187,6 +188,7 @@ class QuerySet(Rows[M]):
             FieldError: options that contradict each other, or fields that have no unique constraint.
             NotSupportedError: on MySQL and MariaDB, the rows have values for another unique constraint, too.
         """
+        self._refuse_time_limit("bulk_create")
         conflict = conflicts.chosen(
             self._schema,
             ignore_conflicts=ignore_conflicts,
@@ -212,6 +214,7 @@ class QuerySet(Rows[M]):
 
     async def bulk_update(self, instances: Iterable[M], fields: Iterable[str], *, chunk_size: int | None = None) -> int:
         """Update the named fields of many instances, all or none, one statement a chunk; gives how many."""
+        self._refuse_time_limit("bulk_update")
         changed = list(instances)
         names = list(fields)
         if not names:
@@ -283,8 +286,15 @@ class QuerySet(Rows[M]):
         database = self._target()
         plan, arguments = plan_of(query, database)
         sql = self._commented(plan.sql, database.dialect)
-        outcome = await writing.run(database, self._schema, plan, plan.bind(arguments), sql)
+        outcome = await writing.run(database, self._schema, plan, plan.bind(arguments), sql, self.time_limit)
         return outcome, [] if plan.load is None else plan.load(outcome.rows, self._database)
+
+    def _refuse_time_limit(self, what: str) -> None:
+        if self.time_limit is not None:
+            raise FieldError(
+                f"timeout() bounds what reads, updates and deletes rows of a query set, not {what}(). "
+                "Use transaction(timeout=…)."
+            )
 
     def _refuse_everything(self, what: str) -> None:
         query = self.query
@@ -304,6 +314,7 @@ class QuerySet(Rows[M]):
         Safe under concurrency where a unique constraint is over (some of) the words: of all who ask at once, one
         creates the row and the others get it.
         """
+        self._refuse_time_limit("get_or_create")
         found = await self.get_or_none(**words)
         if found is not None:
             return found, False
@@ -344,6 +355,7 @@ class QuerySet(Rows[M]):
 
         The row is locked while it is updated. `create_defaults` take the place of `defaults` in a new row.
         """
+        self._refuse_time_limit("update_or_create")
         changes = dict(defaults or {})
         for name in changes:
             persistence.settable(self._schema, name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeVar, c
 from typing_extensions import TypedDict, Unpack
 
 from orm import lookups, persistence
+from orm.compiled import CompiledQuery
 from orm.conditions import Leaf
 from orm.conflicts import Conflict
 from orm.database import Database
@@ -295,6 +296,11 @@ class RelatedQuerySet(QuerySet[M]):
             return list(self._cache)
         self._check_saved()
         return await super()._fetch()
+
+    def compiled(self) -> CompiledQuery[M]:
+        """The related rows, as a function of the `Param`s in the filters and limits."""
+        self._check_saved()
+        return super().compiled()
 
     def _new(self, values: Mapping[str, Any]) -> M:
         relation = self._relation

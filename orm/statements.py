@@ -19,10 +19,15 @@ M = TypeVar("M", bound=Instance)
 class StatementSet(Generic[M]):
     """Instances of the rows of a statement of one's own: await it, or stream it with `async for`."""
 
-    __slots__ = ("_database", "_schema", "_statement", "_values")
+    __slots__ = ("_database", "_schema", "_statement", "_timeout", "_values")
 
     def __init__(
-        self, schema: Schema, statement: Any, values: Mapping[str, Any] | None, database: Database | None
+        self,
+        schema: Schema,
+        statement: Any,
+        values: Mapping[str, Any] | None,
+        database: Database | None,
+        timeout: float | None = None,
     ) -> None:
         if not isinstance(statement, (str, sa.ClauseElement)):
             raise FieldError(f"from_statement takes a SELECT of SQLAlchemy Core or a text, not {statement!r}.")
@@ -30,19 +35,20 @@ class StatementSet(Generic[M]):
         self._statement = statement
         self._values = values
         self._database = database
+        self._timeout = timeout
 
     def __repr__(self) -> str:
         return f"<StatementSet of {self._schema.name}: {self._statement}>"
 
     def using(self, database: Database) -> StatementSet[M]:
         """From another database than the registry's."""
-        return StatementSet(self._schema, self._statement, self._values, database)
+        return StatementSet(self._schema, self._statement, self._values, database, self._timeout)
 
     def _target(self) -> Database:
         return self._database if self._database is not None else self._schema.database
 
     async def _fetch(self) -> list[M]:
-        rows = await self._target().fetch_all(self._statement, self._values)
+        rows = await self._target().fetch_all(self._statement, self._values, timeout=self._timeout)
         if not rows:
             return []
         make = self._maker(list(rows[0].keys()))
@@ -53,7 +59,7 @@ class StatementSet(Generic[M]):
 
     async def __aiter__(self) -> AsyncIterator[M]:
         make: Callable[[Any], M] | None = None
-        async for row in self._target().iterate(self._statement, self._values):
+        async for row in self._target().iterate(self._statement, self._values, timeout=self._timeout):
             make = make or self._maker(list(row.keys()))
             yield make(row)
 

@@ -448,11 +448,16 @@ def _union(writer: Writer, names: Sequence[str], count: int) -> str:
 
 
 async def run(
-    database: Database, schema: Schema, plan: WritePlan | Plan, arguments: Sequence[Any], sql: str | None = None
+    database: Database,
+    schema: Schema,
+    plan: WritePlan | Plan,
+    arguments: Sequence[Any],
+    sql: str | None = None,
+    timeout: float | None = None,
 ) -> Outcome:
     """Run a statement that writes; a violated constraint is explained in the terms of the model."""
     try:
-        return await database.run(sql or plan.sql, arguments, info=plan)
+        return await database.run(sql or plan.sql, arguments, info=plan, timeout=timeout)
     except IntegrityError as error:
         explain(error, schema)
         raise

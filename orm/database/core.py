@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from sqlalchemy.engine import Dialect
 
-from orm.database.executor import Executor, table
+from orm.database.executor import Executor, limited, table
 from orm.database.hooks import Hook, run_at_once
-from orm.database.interfaces import Capabilities, Source, StatementInfo, Table, WriteRefused
-from orm.database.observers import Observer, Operation, Watch
+from orm.database.interfaces import Capabilities, Operation, Source, StatementInfo, Table, WriteRefused
+from orm.database.observers import Observer, Watch
 from orm.database.pool import PoolStatus
 from orm.database.pools import Pools
 from orm.database.rollback import EnclosingTransaction
@@ -21,6 +21,7 @@ from orm.database.scopes import ENTERED, Scope, Scopes
 from orm.database.sessions import Session
 from orm.database.statements import Statements
 from orm.database.streams import pieces_of, read_pieces
+from orm.database.timeouts import Seconds, checked
 from orm.database.transaction_options import TransactionOptions
 from orm.database.transactions import Transaction
 from orm.database.url import DatabaseURL, Options, OptionValues, parse, parse_host
@@ -175,7 +176,7 @@ class Database(Executor):
         return await self.perform(operation, sql, arguments, True, info)
 
     async def tables(
-        self, sql: str, arguments: Any, chunk_size: int, write: bool, info: StatementInfo | None
+        self, sql: str, arguments: Any, chunk_size: int, write: bool, info: StatementInfo | None, timeout: Seconds
     ) -> AsyncGenerator[Table]:
         """Read a result in pieces. It keeps a connection, or reads the result whole where none can be spared."""
         if chunk_size < 1:
@@ -183,17 +184,17 @@ class Database(Executor):
         scope = self._scopes.current()
         pool = self._pools.choose(write)
         if scope is not None:
-            pieces = scope.tables(sql, arguments, chunk_size, write, info)
+            pieces = scope.tables(sql, arguments, chunk_size, write, info, timeout)
         elif not self.capabilities.server_cursors or pool.streams >= pool.size - 1:
-            pieces = pieces_of(await self.perform(table, sql, arguments, write, info), chunk_size)
+            pieces = pieces_of(await self.perform(limited(table, timeout), sql, arguments, write, info), chunk_size)
         else:
-            pieces = self._own_tables(sql, arguments, chunk_size, write, info)
+            pieces = self._own_tables(sql, arguments, chunk_size, write, info, checked(timeout))
         async with aclosing(pieces):
             async for piece in pieces:
                 yield piece
 
     async def _own_tables(
-        self, sql: str, arguments: Any, chunk_size: int, write: bool, info: StatementInfo | None
+        self, sql: str, arguments: Any, chunk_size: int, write: bool, info: StatementInfo | None, timeout: Seconds
     ) -> AsyncGenerator[Table]:
         pool = self._pools.choose(write)
         pool.streams += 1
@@ -201,7 +202,8 @@ class Database(Executor):
             connection = pool.acquire_nowait() or await pool.acquire()
             try:
                 pool.hold(connection, "an iteration")
-                async with aclosing(read_pieces(connection, sql, arguments, chunk_size, self._watch, info)) as pieces:
+                read = read_pieces(connection, sql, arguments, chunk_size, self._watch, info, timeout)
+                async with aclosing(read) as pieces:
                     async for piece in pieces:
                         yield piece
                 return
@@ -212,7 +214,7 @@ class Database(Executor):
                 pool.release(connection)
         finally:
             pool.streams -= 1
-        async with aclosing(self.tables(sql, arguments, chunk_size, True, info)) as pieces:
+        async with aclosing(self.tables(sql, arguments, chunk_size, True, info, timeout)) as pieces:
             async for piece in pieces:
                 yield piece
 

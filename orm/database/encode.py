@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import databases
 from sqlalchemy.engine import Dialect
 
-from orm.database.interfaces import Arguments, BeginOptions, Capabilities, Connection, Source, Table
+from orm.database.interfaces import Arguments, BeginOptions, Capabilities, Connection, Operation, Source, Table
 from orm.database.url import DatabaseURL, Options
 from orm.exceptions import ConnectionLost, Error, InterfaceError, NotSupportedError, TransactionError
 
@@ -138,6 +138,11 @@ class BorrowedConnection(Connection):
         """Give the rows in pieces."""
         self._check()
         return self._inner.stream(sql, arguments, chunk_size)
+
+    def limited(self, operation: Operation[Any], sql: str, arguments: Any, seconds: float) -> Any:
+        """Run one operation, which is stopped when it takes longer."""
+        self._check()
+        return self._inner.limited(operation, sql, arguments, seconds)
 
     def begin(self, options: BeginOptions) -> Any:
         """Begin a transaction."""

@@ -8,13 +8,16 @@ classes only; everything below is one small module for each driver.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy.engine import Dialect
 
+from orm.database.timeouts import bounded
 from orm.exceptions import DatabaseError, NotSupportedError, ProgrammingError
+
+T = TypeVar("T")
 
 Row = Sequence[Any]
 """A row as the driver gives it: a tuple, or a record that unpacks like one."""
@@ -203,6 +206,14 @@ class Connection(ABC):
     async def reset(self) -> bool:
         """Undo changes of session state. False: it cannot be done, close the connection."""
 
+    async def limited(self, operation: Operation[T], sql: str, arguments: Any, seconds: float) -> T:
+        """Run one operation, which is stopped when it takes longer. Raises `QueryTimeout`.
+
+        By default it is cancelled, which leaves the session `busy`. A driver whose server can stop it does that inside
+        a transaction, so that the transaction outlives it.
+        """
+        return await bounded(operation(self, sql, arguments), seconds)
+
     def shut(self) -> None:
         """Close the socket of a connection whose event loop is gone. By default the same as `abort`."""
         self.abort()
@@ -225,6 +236,10 @@ class Connection(ABC):
         if self.touched and not await self.reset():
             return False
         return self.clean()
+
+
+Operation = Callable[[Connection, str, Any], Awaitable[T]]
+"""One statement on a connection, such as `Connection.fetch`."""
 
 
 class Source(ABC):

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import re
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from orm.database.interfaces import Arguments, BeginOptions, Capabilities, Connection, Outcome, Row, Table
+from orm.database.interfaces import Arguments, BeginOptions, Capabilities, Connection, Operation, Outcome, Row, Table
 from orm.database.mysql_errors import is_lost, translate
 from orm.database.mysql_literals import format_statement
 from orm.database.servers import CLOSE_TIMEOUT, isolation_level, keep_alive, shut
-from orm.exceptions import ConnectionLost, DatabaseError, DataError, NotSupportedError, TransactionError
+from orm.database.timeouts import SPARE_SECONDS, bounded, too_long
+from orm.exceptions import (
+    ConnectionLost,
+    DatabaseError,
+    DataError,
+    NotSupportedError,
+    QueryTimeout,
+    TransactionError,
+)
+
+T = TypeVar("T")
 
 CAPABILITIES = Capabilities(
     returning=False,  # MariaDB has it for INSERT and DELETE, MySQL not at all
@@ -49,6 +60,12 @@ _INSERT_VALUES = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _MATCHED = re.compile(rb"\D*(\d+)")
+
+_SELECT = re.compile(r"(?P<before>(?:\s|/\*.*?\*/)*SELECT)\b", re.IGNORECASE | re.DOTALL)
+_LONGEST_MARIADB_TIMEOUT = 365 * 24 * 60 * 60
+"""The greatest max_statement_time, in seconds."""
+_LONGEST_MYSQL_TIMEOUT = 2**32 - 1
+"""The greatest MAX_EXECUTION_TIME, in milliseconds."""
 
 Kill = Callable[[int], Awaitable[None]]
 
@@ -276,6 +293,19 @@ class MySQLConnection(Connection):
             raise await self._failure(error) from error
         return rows
 
+    async def limited(self, operation: Operation[T], sql: str, arguments: Any, seconds: float) -> T:
+        """Run one operation, which is stopped when it takes longer. Raises `QueryTimeout`.
+
+        MariaDB stops any statement, MySQL a SELECT, and the session goes on. Other statements of MySQL's are cut off.
+        """
+        bounded_sql = within(sql, seconds, is_mariadb="mariadb" in self.server_version.lower())
+        if bounded_sql is None:
+            return await super().limited(operation, sql, arguments, seconds)
+        try:
+            return await bounded(operation(self, bounded_sql, arguments), seconds + SPARE_SECONDS)
+        except QueryTimeout as error:
+            raise too_long(seconds) from error
+
     async def begin(self, options: BeginOptions) -> None:
         """Begin a transaction. Raises `NotSupportedError` for an unknown isolation level and for `deferrable`."""
         level = isolation_level(options, CAPABILITIES, "MySQL")
@@ -351,6 +381,18 @@ class MySQLConnection(Connection):
                 failure.ends_transaction = not self.in_transaction()
         self.busy = False
         return failure
+
+
+def within(sql: str, seconds: float, *, is_mariadb: bool) -> str | None:
+    """A statement that the server stops when it takes longer; `None` for one that it would not."""
+    if is_mariadb:
+        seconds = min(max(seconds, 1e-6), _LONGEST_MARIADB_TIMEOUT)  # 0 would be no limit at all
+        return f"SET STATEMENT max_statement_time={seconds:.6f} FOR {sql}"
+    select = _SELECT.match(sql)
+    if select is None:
+        return None
+    milliseconds = min(math.ceil(seconds * 1000), _LONGEST_MYSQL_TIMEOUT)
+    return f"{select['before']} /*+ MAX_EXECUTION_TIME({milliseconds}) */{sql[select.end() :]}"
 
 
 def _names(result: Any) -> tuple[str, ...]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from orm.database.interfaces import Connection, Outcome, StatementInfo, Table
-from orm.exceptions import QueryTimeout
+from orm.database.interfaces import Connection, Operation, Outcome, StatementInfo, Table
+from orm.database.timeouts import bounded
 
 logger = logging.getLogger("orm.database")
 
 T = TypeVar("T")
-Operation = Callable[[Connection, str, Any], Awaitable[T]]
-"""One statement on a connection, such as `Connection.fetch`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +143,7 @@ class Watch:
 
     async def bounded(self, work: Awaitable[T]) -> T:
         """Wait for a statement, or a piece of its rows, for as long as a statement may take."""
-        if self._query_timeout is None:
-            return await work
-        timeout = asyncio.timeout(self._query_timeout)
-        try:
-            async with timeout:
-                return await work
-        except TimeoutError:
-            if not timeout.expired():
-                raise
-            raise QueryTimeout(f"The statement took longer than {self._query_timeout:g} s and was stopped.") from None
+        return await bounded(work, self._query_timeout)
 
     def report(
         self,

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import math
 import re
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from orm.database.interfaces import (
     Arguments,
     BeginOptions,
     Capabilities,
     Connection,
+    Operation,
     Outcome,
     Row,
     Source,
@@ -22,6 +24,7 @@ from orm.database.interfaces import (
 from orm.database.postgresql_dialect import PostgreSQLDialect
 from orm.database.postgresql_errors import ends_session, translate
 from orm.database.servers import CLOSE_TIMEOUT, isolation_level, keep_alive, shut, unreachable
+from orm.database.timeouts import SPARE_SECONDS, bounded, too_long
 from orm.database.url import DatabaseURL, Options
 from orm.exceptions import (
     ConnectionLost,
@@ -35,6 +38,8 @@ from orm.exceptions import (
 )
 
 asyncpg: Any = importlib.import_module("asyncpg")  # it has no types
+
+T = TypeVar("T")
 
 CAPABILITIES = Capabilities(
     returning=True,
@@ -58,6 +63,10 @@ _ONE_ROW_INSERT = re.compile(
 
 _RESET = "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; DISCARD TEMP; DISCARD SEQUENCES"
 """What asyncpg's own reset leaves behind: it closes cursors, unlistens, frees advisory locks and resets settings."""
+
+
+_SET_TIMEOUT = "SELECT current_setting('statement_timeout'), set_config('statement_timeout', $1, true)"
+_LONGEST_TIMEOUT = 2**31 - 1
 
 
 class PostgreSQLConnection(Connection):
@@ -262,6 +271,32 @@ class PostgreSQLConnection(Connection):
         """Roll back a transaction of our own after an error, unless the session is in doubt."""
         if own and not self.busy and self.in_transaction():
             await self.rollback()
+
+    async def limited(self, operation: Operation[T], sql: str, arguments: Any, seconds: float) -> T:
+        """Run one operation, which is stopped when it takes longer. Raises `QueryTimeout`.
+
+        Inside a transaction the server stops it, so that a savepoint can be gone back to. That takes two round trips
+        more: `statement_timeout` is set before, and set back after.
+        """
+        if not self._is_in_transaction():
+            return await super().limited(operation, sql, arguments, seconds)
+        try:
+            return await bounded(self._limited_by_server(operation, sql, arguments, seconds), seconds + SPARE_SECONDS)
+        except QueryTimeout as error:
+            raise too_long(seconds) from error
+
+    async def _limited_by_server(self, operation: Operation[T], sql: str, arguments: Any, seconds: float) -> T:
+        milliseconds = min(math.ceil(seconds * 1000), _LONGEST_TIMEOUT)
+        ((before, _),) = await self.fetch(_SET_TIMEOUT, (str(milliseconds),))
+        try:
+            result = await operation(self, sql, arguments)
+        except Exception as error:
+            # After an error of the server's nothing can be set; the rollback that must follow sets it back, too.
+            if not self.busy and not isinstance(error.__cause__, asyncpg.PostgresError):
+                await self.fetch(_SET_TIMEOUT, (before,))
+            raise
+        await self.fetch(_SET_TIMEOUT, (before,))
+        return result
 
     async def begin(self, options: BeginOptions) -> None:
         """Begin a transaction. Raises `NotSupportedError` for an unknown isolation level or an idle DEFERRABLE."""

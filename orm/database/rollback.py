@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from orm.database.executor import table
-from orm.database.interfaces import StatementInfo, Table
-from orm.database.observers import Operation
+from orm.database.executor import limited, table
+from orm.database.interfaces import Operation, StatementInfo, Table
 from orm.database.scopes import Scopes
 from orm.database.streams import pieces_of
+from orm.database.timeouts import Seconds
 from orm.database.transaction_options import TransactionOptions
 from orm.database.transactions import Transaction
 
@@ -48,10 +48,10 @@ class EnclosingTransaction(Transaction):
             return await savepoint.perform(operation, sql, arguments, write, info)
 
     async def tables(
-        self, sql: str, arguments: Any, chunk_size: int, write: bool, info: StatementInfo | None
+        self, sql: str, arguments: Any, chunk_size: int, write: bool, info: StatementInfo | None, timeout: Seconds
     ) -> AsyncGenerator[Table]:
         """Read a result whole: an open one would keep the connection from all other tasks."""
-        whole = await self.perform(table, sql, arguments, write, info)
+        whole = await self.perform(limited(table, timeout), sql, arguments, write, info)
         async with aclosing(pieces_of(whole, chunk_size)) as pieces:
             async for piece in pieces:
                 yield piece

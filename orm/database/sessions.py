@@ -8,12 +8,12 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Any, TypeVar
 
-from orm.database.executor import table
-from orm.database.interfaces import Connection, StatementInfo, Table, WriteRefused
-from orm.database.observers import Operation
+from orm.database.executor import limited, table
+from orm.database.interfaces import Connection, Operation, StatementInfo, Table, WriteRefused
 from orm.database.pool import Pool
 from orm.database.scopes import ENTERED, Scope, Scopes
 from orm.database.streams import pieces_of, read_pieces
+from orm.database.timeouts import Seconds, checked
 from orm.exceptions import InterfaceError, TransactionError
 
 T = TypeVar("T")
@@ -129,17 +129,17 @@ class Session(Scope):
             raise
 
     async def tables(
-        self, sql: str, arguments: Any, chunk_size: int, write: bool, info: StatementInfo | None
+        self, sql: str, arguments: Any, chunk_size: int, write: bool, info: StatementInfo | None, timeout: Seconds
     ) -> AsyncGenerator[Table]:
         """Read a result in pieces from this connection."""
         inner = self._inner()
         if inner is not None:
-            pieces = inner.tables(sql, arguments, chunk_size, write, info)
+            pieces = inner.tables(sql, arguments, chunk_size, write, info, timeout)
         elif self._scopes.pools.source.capabilities.interleaving:
             connection = self.connection_for(write=write)
-            pieces = read_pieces(connection, sql, arguments, chunk_size, self._scopes.watch, info)
+            pieces = read_pieces(connection, sql, arguments, chunk_size, self._scopes.watch, info, checked(timeout))
         else:
-            pieces = pieces_of(await self.perform(table, sql, arguments, write, info), chunk_size)
+            pieces = pieces_of(await self.perform(limited(table, timeout), sql, arguments, write, info), chunk_size)
         async with aclosing(pieces):
             async for piece in pieces:
                 yield piece

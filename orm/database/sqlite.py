@@ -15,6 +15,7 @@ import os
 import random
 import re
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
@@ -30,6 +31,7 @@ from orm.database.interfaces import (
     BeginOptions,
     Capabilities,
     Connection,
+    Operation,
     Outcome,
     Row,
     Source,
@@ -37,6 +39,7 @@ from orm.database.interfaces import (
     WriteRefused,
 )
 from orm.database.sqlite_errors import is_busy, translate
+from orm.database.timeouts import SPARE_SECONDS, bounded, too_long
 from orm.database.url import DatabaseURL, Options
 from orm.exceptions import ConnectionLost, InterfaceError, LockTimeout, NotSupportedError, OperationalError
 
@@ -47,6 +50,8 @@ BUSY_SLICE_MILLISECONDS = 20
 """How long the worker thread itself waits for another process's lock, before it waits in asyncio instead."""
 
 _INTERRUPT_INTERVAL = 0.002
+_STEPS = 100_000
+"""After how many steps of SQLite's virtual machine the time is looked at: about a millisecond."""
 _ROLLBACKS = 100
 """How often ROLLBACK is tried: the interrupts that have stopped a statement may reach it, too."""
 
@@ -97,6 +102,7 @@ class SQLiteConnection(Connection):
     __slots__ = (
         "_closed",
         "_database",
+        "_limit",
         "_lock_timeout",
         "_only_reads_now",
         "_queue",
@@ -127,6 +133,8 @@ class SQLiteConnection(Connection):
         self._stopping = False
         self._read_only = read_only
         self._only_reads_now = False
+        self._limit: float | None = None
+        """How many seconds the thread may spend on what it is given now."""
 
     @property
     def raw(self) -> aiosqlite.Connection:
@@ -191,6 +199,24 @@ class SQLiteConnection(Connection):
         finally:
             # Not waited for: the queue is in order, so the cursor is closed before whatever comes next.
             self._queue.put_nowait((None, cursor.close))
+
+    async def limited(self, operation: Operation[T], sql: str, arguments: Any, seconds: float) -> T:
+        """Run one operation, which is stopped when it takes longer. Raises `QueryTimeout`.
+
+        Inside a transaction SQLite itself stops it: the transaction outlives a read, but not a write, which SQLite
+        answers by rolling everything back (https://sqlite.org/c3ref/interrupt.html).
+        """
+        if not self.in_transaction():
+            return await super().limited(operation, sql, arguments, seconds)
+        self._limit = seconds
+        try:
+            return await bounded(operation(self, sql, arguments), seconds + SPARE_SECONDS)
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                raise too_long(seconds) from error
+            raise
+        finally:
+            self._limit = None
 
     async def begin(self, options: BeginOptions) -> None:
         """Begin: at once as the writer (IMMEDIATE), or as a reader. Raises `NotSupportedError` for other levels."""
@@ -273,7 +299,18 @@ class SQLiteConnection(Connection):
     def _unless_stopping(self, work: Callable[[sqlite3.Connection, str, Any], T], sql: str, arguments: Any) -> T:
         if self._stopping:
             raise sqlite3.OperationalError("interrupted")
+        if self._limit is not None:
+            return self._within(self._limit, work, sql, arguments)
         return work(self._database, sql, arguments)
+
+    def _within(self, seconds: float, work: Callable[[sqlite3.Connection, str, Any], T], sql: str, arguments: Any) -> T:
+        """Stop this statement when its time is over; an interrupt would stop open streams of the block, too."""
+        end = time.monotonic() + seconds
+        self._database.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+        try:
+            return work(self._database, sql, arguments)
+        finally:
+            self._database.set_progress_handler(None, 0)
 
     def _may_wait(self, sql: str) -> bool:
         """Whether another process's lock can go away while we wait: in a transaction only COMMIT is worth trying."""

@@ -293,8 +293,8 @@ class Statements:
             dialect=self._dialect, cache_key=key, column_keys=list(names), for_executemany=many
         )
         words = classify(sqlalchemy.string)
-        named = find_tables(query, include_crud=True, check_columns=True)  # a column by its name only has none
-        tables = tuple(sorted({str(table.name) for table in named if cast("Any", table) is not None}))
+        found = find_tables(query, include_crud=True, check_columns=True)  # None for the table of a literal column
+        tables = tuple(sorted({str(table.name) for table in cast("list[Any]", found) if table is not None}))
         hidden = bool(sqlalchemy.implicit_returning)
         statement = Statement(
             operation=words.operation,

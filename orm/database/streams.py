@@ -9,9 +9,10 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from typing import Any, cast
 
-from orm.database.interfaces import Connection, StatementInfo, Table
-from orm.database.observers import Operation, Watch
+from orm.database.interfaces import Connection, Operation, StatementInfo, Table
+from orm.database.observers import Watch
 from orm.database.pool import CLEANING_SECONDS
+from orm.database.timeouts import Seconds, bounded
 
 Pieces = AsyncGenerator[Table]
 
@@ -23,13 +24,19 @@ async def pieces_of(whole: Table, chunk_size: int) -> Pieces:
 
 
 async def read_pieces(
-    connection: Connection, sql: str, arguments: Any, chunk_size: int, watch: Watch | None, info: StatementInfo | None
+    connection: Connection,
+    sql: str,
+    arguments: Any,
+    chunk_size: int,
+    watch: Watch | None,
+    info: StatementInfo | None,
+    timeout: Seconds = None,
 ) -> Pieces:
-    """Read a result in pieces from one connection; with a watch each is bounded, and the whole reported."""
+    """Read a result in pieces from one connection, each within `timeout`; with a watch the whole is reported."""
     stream = cast("Pieces", connection.stream(sql, arguments, chunk_size))
     if watch is None:
         async with aclosing(stream):
-            async for piece in stream:
+            while (piece := await bounded(anext(stream, None), timeout)) is not None:
                 yield piece
         return
     rows, duration = 0, 0.0
@@ -38,7 +45,7 @@ async def read_pieces(
         async with aclosing(stream):
             while True:
                 began = time.perf_counter()
-                next_piece = await watch.bounded(anext(stream, None))
+                next_piece = await watch.bounded(bounded(anext(stream, None), timeout))
                 duration += time.perf_counter() - began
                 if next_piece is None:
                     break

@@ -16,15 +16,16 @@ from typing import Any, ParamSpec, TypeVar
 
 from orm.database.commands import bounded, command
 from orm.database.deadline import Deadline
-from orm.database.executor import table
+from orm.database.executor import limited, table
 from orm.database.hooks import Hook, run_hooks
-from orm.database.interfaces import Connection, StatementInfo, Table
-from orm.database.observers import Operation, Watch
+from orm.database.interfaces import Connection, Operation, StatementInfo, Table
+from orm.database.observers import Watch
 from orm.database.pool import CLEANING_SECONDS, Pool
 from orm.database.retries import retry
 from orm.database.scopes import Scope, Scopes
 from orm.database.sessions import Session
 from orm.database.streams import OpenStreams, closing_of, next_of, pieces_of, read_pieces
+from orm.database.timeouts import Seconds
 from orm.database.transaction_options import TransactionOptions
 from orm.exceptions import (
     CommitUnknown,
@@ -319,24 +320,24 @@ class Transaction(Scope):
         self._to_undo = None
 
     async def tables(
-        self, sql: str, arguments: Any, chunk_size: int, write: bool, info: StatementInfo | None
+        self, sql: str, arguments: Any, chunk_size: int, write: bool, info: StatementInfo | None, timeout: Seconds
     ) -> AsyncGenerator[Table]:
         """Read a result in pieces inside the block; whole where an open one would not bear other statements."""
         capabilities = self._scopes.pools.source.capabilities
         if not (capabilities.interleaving and capabilities.server_cursors):
-            async with aclosing(
-                pieces_of(await self.perform(table, sql, arguments, write, info), chunk_size)
-            ) as pieces:
+            whole = await self.perform(limited(table, timeout), sql, arguments, write, info)
+            async with aclosing(pieces_of(whole, chunk_size)) as pieces:
                 async for piece in pieces:
                     yield piece
             return
         block = self._innermost()
         connection = block.connection
         stream = read_pieces(connection, sql, arguments, chunk_size, self._scopes.watch, info)
+        read = limited(next_of(stream), timeout)
         streams = self._root._streams
         streams.add(stream)
         try:
-            while (next_piece := await block._perform(next_of(stream), sql, arguments, None, None)) is not None:
+            while (next_piece := await block._perform(read, sql, arguments, None, None)) is not None:
                 yield next_piece
         finally:
             # Closed here by the task that opened it. One that was dropped is finished by another task, which must not

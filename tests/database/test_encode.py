@@ -319,3 +319,20 @@ async def test_a_database_over_the_hosts(url: str, host: databases.Database) -> 
                 await database.fetch_all("SELECT 1")
         assert database.pool_status.in_use == 0
     assert await host.fetch_val("SELECT COUNT(*) FROM guest") == 25
+
+
+async def test_a_time_limit_leaves_the_block_of_a_borrowed_connection_intact(host: databases.Database) -> None:
+    async with Database(host) as database:
+        slow = {
+            "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+            "postgresql": "SELECT pg_sleep(30)",
+            "mysql": "SELECT SLEEP(30)",
+        }[database.dialect.name]
+        async with database.transaction():
+            await database.execute("INSERT INTO guest VALUES (1, 'Ann')")
+            with pytest.raises(QueryTimeout, match=r"longer than 0\.1 s"):
+                async with database.transaction():
+                    await database.fetch_all(slow, timeout=0.1)
+        with pytest.raises(QueryTimeout, match=r"longer than 0\.1 s"):
+            await database.fetch_all(slow, timeout=0.1)
+        assert await database.fetch_val("SELECT count(*) FROM guest", timeout=30) == 1

@@ -332,6 +332,23 @@ async def seeing(database: Database) -> None:
     assert_type(await Note.objects.explain(analyze=False, format=None), str)
 
 
+async def compiled_queries(user: User) -> None:
+    least, number = orm.Param("least"), orm.Param("number")
+    find = Note.objects.filter(Note.rank >= least, author=orm.Param("author")).limit(number).offset(0).compiled()
+    assert_type(find, orm.CompiledQuery[Note])
+    assert_type(await find(least=0, author=user, number=10), list[Note])
+    assert_type(await find.first(least=0, author=user, number=10), Note | None)
+    assert_type(await find.get_or_none(least=10**6, author=user, number=10), Note | None)
+    async for note in find.iterate(100, least=0, author=user, number=10):
+        assert_type(note, Note)
+    texts = Note.objects.filter(Note.text.startswith(orm.Param("text")), Note.rank.is_in(orm.Param("ranks")))
+    rows = texts.filter(Note.title == orm.Param("title"), Note.rank.range(1, orm.Param("greatest")))
+    pairs = rows.values_list(Note.text, Note.rank).timeout(5).compiled()
+    assert_type(await pairs(text="x", ranks=[1, 2], title="y", greatest=3), list[tuple[str, int]])
+    assert_type(await Note.objects.urgent().compiled().first(), Note | None)
+    assert_type(await Note.objects.filter(rank=1).timeout(0.5).count(), int)
+
+
 async def writing(user: User) -> None:
     note = await Note.objects.create(text="x", author=user)
     assert_type(note, Note)

@@ -104,6 +104,8 @@ def chains(note: Note, user: User) -> None:
     Note.objects.order_by(3)  # type: ignore
     Note.objects.only(Note.author)  # type: ignore
     Note.objects.limit("3")  # type: ignore
+    Note.objects.timeout("3")  # type: ignore
+    orm.Param(3)  # type: ignore
     Note.objects[1]  # type: ignore
     Note.objects.values_list(Note.author)  # type: ignore
     Note.objects.nonsense()  # type: ignore
@@ -127,6 +129,9 @@ async def ends(user: User, note: Note, tag: Tag) -> None:
     Note.objects.get(id=1).text  # type: ignore
     await Note.objects.bulk_create([user])  # type: ignore
     await Note.objects.contains(3)  # type: ignore
+    (await Note.objects.compiled().first()).text  # type: ignore
+    (await Note.objects.compiled().get()).txt  # type: ignore
+    Note.objects.compiled()().text  # type: ignore
     await Note.objects.paginate(page="1")  # type: ignore
     await Note.objects.count() + "x"  # type: ignore
     await note.tags.add(user)  # type: ignore
