@@ -349,6 +349,47 @@ async def compiled_queries(user: User) -> None:
     assert_type(await Note.objects.filter(rank=1).timeout(0.5).count(), int)
 
 
+async def expressions() -> None:
+    assert_type(orm.F("rank") + 1 == 2, orm.Condition)
+    assert_type(Note.rank + 1 > 3, orm.Condition)
+    assert_type((Note.rank * 2).is_in([2, 4]), orm.Condition)
+    assert_type(orm.F("text").startswith("x") | (orm.Value(1) == orm.F("rank")), orm.Condition)
+    annotated = Note.objects.annotate(double=Note.rank * 2, early=orm.Q(rank__lt=3))
+    assert_type(annotated.filter(double__gt=2).urgent(), NoteQuerySet)
+    assert_type(Note.objects.alias(number=orm.Count("tags")).order_by("-number"), NoteQuerySet)
+    assert_type(await Note.objects.values("text", double=Note.rank * 2), list[dict[str, Any]])
+    grouped = Note.objects.values("rank").annotate(number=orm.Count("*")).filter(number__gt=1).order_by("-number")
+    assert_type(await grouped, list[dict[str, Any]])
+    assert_type(await grouped.aggregate(most=orm.Max("number")), dict[str, Any])
+    assert_type(await Note.objects.aggregate(total=orm.Sum(Note.rank) / orm.Count("*")), dict[str, Any])
+    assert_type(
+        await User.objects.annotate(n=orm.Count("notes")).values_list(User.name, orm.F("n")), list[tuple[str, Any]]
+    )
+
+
+async def subqueries(user: User) -> None:
+    notes = Note.objects.filter(author=orm.OuterRef("pk"))
+    assert_type(orm.Exists(notes) | ~orm.Exists(notes), orm.Condition)
+    assert_type(await User.objects.filter(orm.Exists(notes)), list[User])
+    newest = orm.Subquery(notes.order_by("-id").values("text")[:1])
+    assert_type(User.objects.annotate(newest=newest), orm.QuerySet[User])
+    window = orm.Window(orm.Sum("rank"), partition_by="author", order_by="-id", frame=orm.RowRange(-1, 0))
+    assert_type(Note.objects.annotate(running=window).filter(running__gt=1), NoteQuerySet)
+
+
+async def combined() -> None:
+    first, second = Note.objects.filter(rank=1), Note.objects.filter(rank=2)
+    assert_type(first.union(second, all=True).urgent(), NoteQuerySet)
+    assert_type(first.intersection(second), NoteQuerySet)
+    assert_type(first.difference(second), NoteQuerySet)
+    texts = Note.objects.values_list(Note.text, flat=True)
+    assert_type(await texts.union(User.objects.values_list(User.name, flat=True)), list[str])
+    ranks = orm.CTE("ranks", Note.objects.values("rank").annotate(number=orm.Count("*")))
+    assert_type(Note.objects.with_cte(ranks, rank=ranks.c.rank).filter(ranks.c.number > 1), NoteQuerySet)
+    assert_type(first.statement(), sa.Select[Any])
+    assert_type(first.sql("postgresql"), str)
+
+
 async def writing(user: User) -> None:
     note = await Note.objects.create(text="x", author=user)
     assert_type(note, Note)

@@ -166,6 +166,18 @@ async def database(database: Database) -> None:
     (await database.execute("SELECT 1")).nonsense  # type: ignore
 
 
+async def expressions() -> None:
+    Note.objects.annotate(double=2)  # type: ignore
+    Note.objects.alias(double="rank")  # type: ignore
+    orm.Exists(3)  # type: ignore
+    orm.Subquery([1])  # type: ignore
+    orm.OuterRef(3)  # type: ignore
+    orm.F("rank").icontains(3)  # type: ignore
+    orm.Window(orm.Sum("rank"), frame=(1, 2))  # type: ignore
+    orm.CTE("ranks", [1])  # type: ignore
+    orm.Count()  # type: ignore
+
+
 class Mismatched(Base):
     a: orm.Field[int] = orm.String(max_length=100)  # type: ignore
     b: orm.Field[str] = orm.String(max_length=100, null=True)  # type: ignore
