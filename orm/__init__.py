@@ -53,6 +53,7 @@ from orm.exceptions import (
 )
 from orm.expressions import Condition, Expression, F, Ordering, Value
 from orm.fields import Field
+from orm.functions import Case, Cast, Coalesce, Func, When
 from orm.models import Model
 from orm.numeric import (
     AutoField,
@@ -101,7 +102,10 @@ __all__ = [
     "BigInteger",
     "Binary",
     "Boolean",
+    "Case",
+    "Cast",
     "CheckViolation",
+    "Coalesce",
     "Column",
     "CommitUnknown",
     "Condition",
@@ -127,6 +131,7 @@ __all__ = [
     "Float",
     "ForeignKey",
     "ForeignKeyViolation",
+    "Func",
     "IPAddress",
     "Index",
     "Integer",
@@ -175,5 +180,6 @@ __all__ = [
     "ValidationError",
     "Value",
     "Version",
+    "When",
     "__version__",
 ]

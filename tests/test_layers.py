@@ -26,6 +26,7 @@ LAYERS = {
     "orm.jsonpath": 2,
     "orm.engines": 2,
     "orm.moments": 2,
+    "orm.arithmetic": 2,
     "orm.parts": 2,
     "orm.validation": 3,
     "orm.kinds": 3,
