@@ -389,7 +389,7 @@ class Value(Expression[T_co]):
     def shape(self, values: list[Any], engine: str) -> Hashable:
         if self.value is not None:  # which is NULL in SQL, and no parameter
             values.append(self.value)
-        return ("value", type(self.value), self.spec.kind, self.key)
+        return ("value", type(cast("object", self.value)), self.spec.kind, self.key)
 
     def count(self, engine: str) -> int:
         return 0 if self.value is None else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -52,7 +52,10 @@ WHOLE: Final = Kinds("whole numbers", frozenset({"integer"}))
 def described(node: Node) -> str:
     """What an operand is called, with its kind."""
     kind = kind_of(node)
-    name = f"{node.owner.name}.{node.spec.label}" if isinstance(node, Reference) and not node.keys else repr(node)
+    if not isinstance(node, Reference):
+        return f"{node!r} ({kind})"
+    reference: Reference = cast("Any", node)
+    name = repr(reference) if reference.keys else f"{reference.owner.name}.{reference.spec.label}"
     return f"{name} ({kind})"
 
 
@@ -77,7 +80,9 @@ class KeyText(Expression[str | None]):
 
 def as_text(node: Node) -> Node:
     """A value inside JSON as its text, anything else as it is."""
-    return KeyText(node) if isinstance(node, Reference) and node.keys else node
+    if isinstance(node, Reference) and node.keys:
+        return KeyText(cast("Any", node))
+    return cast("Any", node)
 
 
 class KindedFunction(Function[T_co]):

@@ -90,6 +90,7 @@ def _source(node: Node) -> str:
 Convert = Callable[[Dialect, Element, FieldSpec, FieldSpec], Element]
 """Makes the SQL of a cast of the value, what is wanted, and what the value is."""
 
+_ONE: Final[Element] = sa.literal_column("1")
 _TRUE: Final = ("true", "t", "yes", "y", "on", "1")
 _FALSE: Final = ("false", "f", "no", "n", "off", "0")
 _INTEGER: Final = "^ *[-+]?[0-9]+ *$"
@@ -135,7 +136,7 @@ def _limited(make: Callable[[Dialect, Element, FieldSpec], Element]) -> Convert:
         length = wanted.limits.get("max_length")
         if length is None:
             return text
-        return sa.func.substr(text, sa.literal_column("1"), sa.literal_column(str(int(length))))
+        return sa.func.substr(text, _ONE, sa.literal_column(str(int(length))))
 
     return convert
 
@@ -206,7 +207,7 @@ def _integer_of_text(dialect: Dialect, value: Element, wanted: FieldSpec, given:
 
 
 def _integer_of_boolean(dialect: Dialect, value: Element, wanted: FieldSpec, given: FieldSpec) -> Element:
-    return sa.case((value.is_(sa.true()), sa.literal_column("1")), (value.is_(sa.false()), ZERO))
+    return sa.case((value.is_(sa.true()), _ONE), (value.is_(sa.false()), ZERO))
 
 
 def _float_of_number(dialect: Dialect, value: Element, wanted: FieldSpec, given: FieldSpec) -> Element:
@@ -224,7 +225,7 @@ def _decimal_of_number(dialect: Dialect, value: Element, wanted: FieldSpec, give
 
 
 def _decimal_of_text(dialect: Dialect, value: Element, wanted: FieldSpec, given: FieldSpec) -> Element:
-    number = sa.cast(value, sa.REAL()) if dialect.name == "sqlite" else value
+    number = real(dialect.name, value) if dialect.name == "sqlite" else value
     return _if_matches(dialect, value, _NUMBER, _decimal_of_number(dialect, number, wanted, given))
 
 

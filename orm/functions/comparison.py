@@ -182,7 +182,7 @@ class When(Node):
 
 def _condition(given: Any) -> Any:
     if isinstance(given, Expression) and not isinstance(given, Condition):
-        return Comparison(given, "exact", True)
+        return Comparison(cast("Any", given), "exact", True)
     if isinstance(given, (Condition, sa.ColumnElement)):
         return cast("Any", given)
     raise FieldError(f"When takes conditions, not {given!r}. Give words (year=1980), Q(…) or Album.year == 1980.")
