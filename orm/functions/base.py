@@ -80,9 +80,10 @@ class KeyText(Expression[str | None]):
 
 def as_text(node: Node) -> Node:
     """A value inside JSON as its text, anything else as it is."""
-    if isinstance(node, Reference) and node.keys:
-        return KeyText(cast("Any", node))
-    return cast("Any", node)
+    if not isinstance(node, Reference):
+        return node
+    reference: Reference = cast("Any", node)
+    return KeyText(reference) if reference.keys else reference
 
 
 class KindedFunction(Function[T_co]):

@@ -6,11 +6,10 @@ A text that does not say a value of the type gives NULL, and a fraction is cut o
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, ClassVar, Final, Generic, cast
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
-from typing_extensions import TypeVar
 
 from orm import kinds, types
 from orm.arithmetic import ZERO, real, rounded
@@ -28,10 +27,10 @@ from orm.parts import PARTS
 from orm.query import Node
 from orm.schema import FieldSpec
 
-T = TypeVar("T", default=Any)
+T = TypeVar("T")
 
 
-class Cast(KindedFunction[T | None], Generic[T]):
+class Cast(KindedFunction[T | None]):
     """A value as one of another type: `Cast("year", orm.Text())`.
 
     Args:

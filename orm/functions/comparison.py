@@ -94,13 +94,6 @@ class _Extreme(_OfOneKind[T_co]):
 
     __slots__ = ()
 
-    @overload
-    def __init__(self: _Extreme[T], first: Expression[T], second: Expression[T], /) -> None: ...
-    @overload
-    def __init__(self: _Extreme[Any], *expressions: AnyOperand) -> None: ...
-    def __init__(self, *expressions: Any) -> None:
-        super().__init__(*expressions)
-
     @property
     def output(self) -> FieldSpec:
         return _unified(self, self.parts, null=any(output_of(part).null for part in self.parts))
@@ -132,6 +125,13 @@ class Greatest(_Extreme[T_co]):
 
     __slots__ = ()
 
+    @overload
+    def __init__(self: Greatest[T], first: Expression[T], second: Expression[T], /) -> None: ...
+    @overload
+    def __init__(self: Greatest[Any], *expressions: AnyOperand) -> None: ...
+    def __init__(self, *expressions: Any) -> None:
+        super().__init__(*expressions)
+
     def build(self, dialect: Dialect, operands: tuple[Element, ...]) -> Element:
         return self._of(dialect, operands, "max" if dialect.name == "sqlite" else "greatest")
 
@@ -144,6 +144,13 @@ class Least(_Extreme[T_co]):
     """
 
     __slots__ = ()
+
+    @overload
+    def __init__(self: Least[T], first: Expression[T], second: Expression[T], /) -> None: ...
+    @overload
+    def __init__(self: Least[Any], *expressions: AnyOperand) -> None: ...
+    def __init__(self, *expressions: Any) -> None:
+        super().__init__(*expressions)
 
     def build(self, dialect: Dialect, operands: tuple[Element, ...]) -> Element:
         return self._of(dialect, operands, "min" if dialect.name == "sqlite" else "least")

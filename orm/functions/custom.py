@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import functions
-from typing_extensions import TypeVar
 
 from orm import kinds
 from orm.exceptions import FieldError
@@ -17,7 +16,7 @@ from orm.functions.base import AnyOperand
 from orm.operators import Element
 from orm.schema import FieldSpec
 
-T = TypeVar("T", default=Any)
+T = TypeVar("T")
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
 
