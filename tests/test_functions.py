@@ -247,6 +247,16 @@ async def test_functions_of_numbers(music: orm.Database) -> None:
     await _compare(cases)
 
 
+async def test_a_power_that_is_greater_than_every_float(music: orm.Database) -> None:
+    await _numbers()
+    power = Everything.objects.filter(integer=2).values_list(Power("integer", 5000), flat=True)
+    if music.dialect.name == "sqlite":
+        assert await power == [None]
+    else:
+        with pytest.raises(orm.DataError):
+            await power
+
+
 async def test_numbers_keep_their_kind(music: orm.Database) -> None:
     await _numbers()
 
@@ -490,6 +500,16 @@ async def test_casts_of_null(music: orm.Database) -> None:
         assert await Everything.objects.values_list(Cast(field, orm.Text()), flat=True) == [None], field
     for field in (orm.Integer(), orm.Float(), orm.Boolean(), orm.Date(), orm.DateTime(), orm.Time()):
         assert await Everything.objects.values_list(Cast("text", field), flat=True) == [None]
+
+
+async def test_dates_that_are_none(music: orm.Database) -> None:
+    await Everything.objects.create(text="2019-02-29", string="2019-02-29 25:00:00")
+    for expression in (Cast("text", orm.Date()), Cast("string", orm.DateTime())):
+        if music.dialect.name == "postgresql":
+            with pytest.raises(orm.DataError):
+                await Everything.objects.values_list(expression, flat=True)
+        else:
+            assert await Everything.objects.values_list(expression, flat=True) == [None]
 
 
 async def _shop() -> None:

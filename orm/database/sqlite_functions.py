@@ -9,7 +9,7 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 from types import MappingProxyType
@@ -43,24 +43,18 @@ def _between(earlier: str | None, later: str | None) -> int | None:
     return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)) // timedelta(microseconds=1)
 
 
-def _date(text: str | None) -> str | None:
-    """A date written by people, as SQLAlchemy keeps dates."""
-    return None if text is None else date.fromisoformat(text).isoformat()
+def _parsed(parse: Callable[[str], str]) -> Callable[[str | None], str | None]:
+    """A function that reads what people write; NULL for what it cannot read."""
 
+    def function(text: str | None) -> str | None:
+        if text is None:
+            return None
+        try:
+            return parse(text)
+        except ValueError:
+            return None
 
-def _datetime(text: str | None) -> str | None:
-    """A moment written by people, as SQLAlchemy keeps moments."""
-    if text is None:
-        return None
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return moment.isoformat(" ", "microseconds")
-
-
-def _time(text: str | None) -> str | None:
-    """A time of day written by people, as SQLAlchemy keeps them."""
-    return None if text is None else time.fromisoformat(text).isoformat("microseconds")
+    return function
 
 
 # ---------------------------------------------------------------- text
@@ -203,9 +197,10 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
         "REGEXP": _regexp,
         "orm_shift": _shift,
         "orm_between": _between,
-        "orm_date": _date,
-        "orm_datetime": _datetime,
-        "orm_time": _time,
+        # As SQLAlchemy keeps them:
+        "orm_date": _parsed(lambda text: date.fromisoformat(text).isoformat()),
+        "orm_datetime": _parsed(lambda text: datetime.fromisoformat(text).isoformat(" ", "microseconds")),
+        "orm_time": _parsed(lambda text: time.fromisoformat(text).isoformat("microseconds")),
         "orm_lower": _lower,
         "orm_upper": _upper,
         "orm_repeat": _repeat,
