@@ -8,7 +8,7 @@ they become.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -425,9 +425,14 @@ class Function(Expression[T_co]):
 
     A subclass says what it gives (`output`) and how each engine spells it (`build`); `check`, if it takes only some
     kinds of operands, which; and `options`, if something besides its operands decides about the SQL.
+
+    Attributes:
+        collates_by: where the collation of the text that it gives comes from.
     """
 
     __slots__ = ()
+
+    collates_by: ClassVar[Literal["operands", "itself", "nothing"]] = "operands"
 
     def __init__(self, *operands: Any) -> None:
         super().__init__(tuple([operand(given) for given in operands]))

@@ -769,6 +769,7 @@ WRONG: Sequence[tuple[Callable[[], Any], str]] = (
         lambda: Cast("artist__name", orm.Duration()),
         r"name \(text\) cannot be cast to duration\. Possible are casts to: text",
     ),
+    (lambda: Cast(Value(None), orm.JSON()), r"cannot be cast to json. Possible are casts to: text, integer"),
     (lambda: Cast("title", orm.JSON()), r"cannot be cast to json"),
     (lambda: Cast(F("year") > 1, orm.Date()), r"cannot be cast to date\. Possible are: date, datetime"),
 )
@@ -788,6 +789,7 @@ MISUSED: Sequence[tuple[Callable[[], Any], str]] = (
     (lambda: Greatest("year"), "Greatest takes two expressions or more, not 1"),
     (lambda: Least(), "Least takes two expressions or more, not 0"),
     (lambda: Left("title", -1), "Left: length is at least 0, not -1"),
+    (lambda: Left("title", Value(-1)), "Left: length is at least 0, not -1"),
     (lambda: Right("title", -1), "Right: length is at least 0, not -1"),
     (lambda: Substr("title", 0), "Substr: start is at least 1, not 0"),
     (lambda: Substr("title", -2), "Substr: start is at least 1, not -2"),

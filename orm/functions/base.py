@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Literal, TypeAlias, cast
+from typing import Any, ClassVar, Final, TypeAlias, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -91,13 +91,11 @@ class KindedFunction(Function[T_co]):
 
     Attributes:
         takes: what each of its operands may be; the last is for all that follow, too.
-        collates_by: where the collation of the text that it gives comes from.
     """
 
     __slots__ = ()
 
     takes: ClassVar[tuple[Kinds, ...]]
-    collates_by: ClassVar[Literal["operands", "itself", "nothing"]] = "operands"
 
     def with_children(self, children: tuple[Node, ...]) -> Node:
         taken = [self._taken(index) for index in range(len(children))]
@@ -131,7 +129,7 @@ def has_collation(node: Node) -> bool:
     """
     if isinstance(node, (Condition, KeyText, Value)):
         return False
-    if isinstance(node, KindedFunction) and node.collates_by != "operands":
+    if isinstance(node, Function) and node.collates_by != "operands":
         return node.collates_by == "itself"
     return not node.children or any(has_collation(child) for child in node.children)
 
@@ -158,8 +156,9 @@ def at_least(dialect: Dialect, number: Element, node: Node, low: int) -> Element
 
 def check_least(function: str, name: str, number: Any, low: int) -> None:
     """Raise `FieldError` for a number that is less than that."""
-    if isinstance(number, int) and not isinstance(number, bool) and number < low:
-        raise FieldError(f"{function}: {name} is at least {low}, not {number!r}.")
+    given = cast("Any", number).value if isinstance(number, Value) else number
+    if isinstance(given, int) and not isinstance(given, bool) and given < low:
+        raise FieldError(f"{function}: {name} is at least {low}, not {given!r}.")
 
 
 def concatenated(dialect: Dialect, *texts: Element) -> Element:

@@ -68,7 +68,7 @@ class Cast(KindedFunction[T | None]):
         """Raise `FieldError` for what cannot be cast."""
         source = _source(self.parts[0])
         possible = _CASTS.get(self.spec.kind, {})
-        if source != "any" and source not in possible:
+        if not possible or (source != "any" and source not in possible):
             listed = f"Possible are: {', '.join(possible)}." if possible else f"Possible are casts to: {_TARGETS}."
             raise FieldError(f"{described(self.parts[0])} cannot be cast to {self.spec.kind}. {listed}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import functions
@@ -34,6 +34,7 @@ class Func(Function[T | None]):
     """
 
     __slots__ = ("function", "spec")
+    collates_by: ClassVar = "itself"
 
     def __init__(self, *expressions: AnyOperand, function: str, output_field: kinds.FieldOf[T]) -> None:
         if not isinstance(function, str) or not _NAME.match(function):  # pyright: ignore[reportUnnecessaryIsInstance]
