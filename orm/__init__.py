@@ -54,6 +54,7 @@ from orm.exceptions import (
 )
 from orm.expressions import Condition, Expression, F, Ordering, Value
 from orm.fields import Field
+from orm.functions import Case, Cast, Coalesce, Func, When
 from orm.models import Model
 from orm.numeric import (
     AutoField,
@@ -107,7 +108,10 @@ __all__ = [
     "BigInteger",
     "Binary",
     "Boolean",
+    "Case",
+    "Cast",
     "CheckViolation",
+    "Coalesce",
     "Column",
     "CommitUnknown",
     "CompiledQuery",
@@ -135,6 +139,7 @@ __all__ = [
     "Float",
     "ForeignKey",
     "ForeignKeyViolation",
+    "Func",
     "IPAddress",
     "Index",
     "Integer",
@@ -188,6 +193,7 @@ __all__ = [
     "Value",
     "ValueRange",
     "Version",
+    "When",
     "Window",
     "__version__",
 ]

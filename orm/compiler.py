@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from orm import aggregation, locks
+from orm import aggregation, arithmetic, locks, types
 from orm.aggregates import Aggregate
 from orm.conditions import Assigned, Members
 from orm.elements import element, made, order
@@ -394,7 +394,12 @@ def _assigned(spec: FieldSpec, node: Node, scope: Scope, table: sa.Table) -> Ele
 
 
 def _fitting(value: Element, kind: TypeEngine[Any], engine: str) -> Element:
-    """An expression as a value of a column: SQLite would keep a fraction in a column of whole numbers."""
+    """An expression as a value of a column: halves are rounded away from zero in a column of whole numbers.
+
+    SQLite would keep a fraction there, and the others round halves of floats to even.
+    """
+    if isinstance(kind, sa.Integer) and isinstance(value.type, (types.RealNumber, sa.Float)):
+        value = arithmetic.rounded(engine, value, 0, "float")
     if engine == "sqlite" and isinstance(kind, sa.Integer) and not isinstance(value.type, sa.Integer):
         return sa.cast(sa.func.round(value), sa.Integer)
     return value

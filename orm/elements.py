@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import singledispatch
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.util import ClauseAdapter
 
-from orm import jsonpath, moments
+from orm import arithmetic, jsonpath, moments, types
 from orm.exceptions import FieldError
 from orm.expressions import Annotation, Clause, Combined, Function, Ordering, Reference, Value
+from orm.functions.base import KeyText, has_collation
 from orm.operators import Element
 from orm.query import Node, origin_of
 from orm.scopes import Scope
@@ -54,16 +54,10 @@ def _annotation(node: Annotation, scope: Scope) -> Element:
 def _value(node: Value, scope: Scope) -> Element:
     if node.value is None:
         return sa.null()
-    return scope.compilation.parameter(node.position, node.type)
-
-
-_ARITHMETIC: dict[str, Callable[[Any, Any], Element]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "%": lambda a, b: a % b,
-}
+    parameter = scope.compilation.parameter(node.position, node.type)
+    if scope.compilation.engine == "mysql" and moments.is_moment(parameter):
+        return sa.cast(parameter, node.type)  # drivers send texts, and what is made of a date and a text is a text
+    return parameter
 
 
 @made.register
@@ -71,13 +65,23 @@ def _combined(node: Combined, scope: Scope) -> Element:
     left, right = (element(part, scope) for part in node.parts)
     if moments.is_moment(left) or moments.is_moment(right):
         return moments.combine(scope.compilation.engine, node.operator, left, right)
-    return typed(_ARITHMETIC[node.operator](left, right), node)
+    return typed(arithmetic.combine(scope.compilation.engine, node.operator, left, right, node.output.kind), node)
 
 
 @made.register
 def _function(node: Function, scope: Scope) -> Element:
-    operands = tuple([element(part, scope) for part in node.parts])
-    return typed(node.build(scope.compilation.dialect, operands), node)
+    dialect = scope.compilation.dialect
+    found = typed(node.build(dialect, tuple([element(part, scope) for part in node.parts])), node)
+    if dialect.name == "mysql" and node.output.kind == "text" and not has_collation(node):
+        return typed(sa.collate(found, types.collation(dialect)), node)
+    return found
+
+
+@made.register
+def _key_text(node: KeyText, scope: Scope) -> Element:
+    reference = cast("Reference", node.parts[0])
+    column = scope.table(reference.path).c[reference.spec.name]
+    return jsonpath.text_or_null(scope.compilation.engine, column, json_path(reference, scope))
 
 
 def typed(made: Element, node: Any) -> Element:

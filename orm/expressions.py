@@ -21,6 +21,7 @@ from orm.exceptions import FieldError
 from orm.operators import Element
 from orm.query import Node, Path, QueryHolder
 from orm.schema import FieldSpec, Schema
+from orm.validation import operand_checker
 
 T_co = TypeVar("T_co", covariant=True, default=Any)
 _ARITHMETIC = Literal["+", "-", "*", "/", "%"]
@@ -352,14 +353,31 @@ class Annotation(Expression[T_co]):
 
 
 class Value(Expression[T_co]):
-    """A value as an expression. Raises `FieldError` for a type no column has."""
+    """A value as an expression.
 
-    __slots__ = ("spec", "value")
+    Args:
+        value: the value.
+        output_field: a field that says its type, as in `Value(None, output_field=orm.Integer())`; what Python's type
+            says if it is not given.
 
-    def __init__(self, value: T_co) -> None:
+    Raises:
+        FieldError: no column has values of that type, or `output_field` is no field.
+        ValidationError: it is no value of `output_field`.
+    """
+
+    __slots__ = ("key", "spec", "value")
+
+    def __init__(self, value: T_co, output_field: kinds.FieldOf[Any] | None = None) -> None:
         super().__init__()
-        self.spec = kinds.of_value(value)
         self.value = value
+        self.key: Hashable = None
+        if output_field is None:
+            self.spec = kinds.of_value(value)
+            return
+        self.spec = kinds.like(kinds.of_field("Value", output_field), null=value is None)
+        self.key = kinds.key(self.spec)
+        if value is not None:
+            self.value = operand_checker("Value", self.spec, self.spec.kind, bounded=True)(value)
 
     def __repr__(self) -> str:
         return f"Value({self.value!r})"
@@ -369,11 +387,12 @@ class Value(Expression[T_co]):
         return self.spec
 
     def shape(self, values: list[Any], engine: str) -> Hashable:
-        values.append(self.value)
-        return ("value", type(self.value), self.spec.kind)
+        if self.value is not None:  # which is NULL in SQL, and no parameter
+            values.append(self.value)
+        return ("value", type(cast("object", self.value)), self.spec.kind, self.key)
 
     def count(self, engine: str) -> int:
-        return 1
+        return 0 if self.value is None else 1
 
     @property
     def type(self) -> TypeEngine[Any]:
@@ -406,12 +425,16 @@ class Function(Expression[T_co]):
 
     A subclass says what it gives (`output`) and how each engine spells it (`build`); `check`, if it takes only some
     kinds of operands, which; and `options`, if something besides its operands decides about the SQL.
+
+    Attributes:
+        of_row: it needs no other row than the one that it is computed for.
+        collates_by: where the collation of the text that it gives comes from.
     """
 
     __slots__ = ()
 
     of_row: ClassVar[bool] = True
-    """Whether it needs no other row than the one that it is computed for."""
+    collates_by: ClassVar[Literal["operands", "itself", "nothing"]] = "operands"
 
     def __init__(self, *operands: Any) -> None:
         super().__init__(tuple([operand(given) for given in operands]))

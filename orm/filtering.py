@@ -18,7 +18,7 @@ from orm.elements import element, json_path, made
 from orm.exceptions import FieldError
 from orm.expressions import Clause, Condition, Reference, Tree
 from orm.operators import Element, fold
-from orm.paths import can_be_null, many_paths, needs_row, stays_within
+from orm.paths import can_be_null, has_conditions, many, many_paths, needs_row, stays_within
 from orm.query import Node, Path
 from orm.scopes import From, Prepare, Scope
 from orm.subqueries import Exists, Subselect
@@ -106,6 +106,11 @@ def _outer_table(path: Path, tables: dict[Path, From], scope: Scope) -> From:
 
 
 def _leaf(node: Node, scope: Scope) -> Element:
+    if has_conditions(node):
+        own = list(many_paths(node))
+        hidden = [path for path in scope.tables if many(path) and not any(p[: len(path)] == path for p in own)]
+        if hidden:
+            return _apart(node, scope, hidden)
     if isinstance(node, Leaf):
         left = node.left
         if isinstance(left, Reference) and left.keys:
@@ -118,6 +123,15 @@ def _leaf(node: Node, scope: Scope) -> Element:
     if isinstance(node, Condition):
         raise FieldError(f"{node!r} is not a condition that can be asked for.")
     return element(node, scope)
+
+
+def _apart(node: Node, scope: Scope, hidden: Sequence[Path]) -> Element:
+    """The SQL of a condition for which some related rows are not there, though they are in reach for others."""
+    apart = scope.within(scope.source, {path: table for path, table in scope.tables.items() if path not in hidden})
+    found = _leaf(node, apart)
+    scope.source = apart.source
+    scope.tables.update(apart.tables)
+    return found
 
 
 def _compared(node: Compared, scope: Scope) -> Element:

@@ -63,6 +63,15 @@ def text(engine: str, column: Element, path: Element) -> Element:
     return sa.func.json_unquote(sa.func.json_extract(column, path), type_=types.Text())
 
 
+def text_or_null(engine: str, column: Element, path: Element) -> Element:
+    """The same, but NULL for JSON's null, which MySQL writes as a text."""
+    found = text(engine, column, path)
+    if engine != "mysql":
+        return found
+    kind = sa.func.json_type(sa.func.json_extract(column, path))
+    return sa.case((kind != sa.literal_column("'NULL'"), found))
+
+
 def operand_type(engine: str, variant: str | None) -> TypeEngine[Any]:
     """The type of the parameter that is compared."""
     if variant is None or (variant == "string" and engine != "postgresql"):

@@ -6,10 +6,10 @@ A `FieldSpec` without a name describes it, as one with a name describes a column
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,8 +18,10 @@ from sqlalchemy.types import TypeEngine
 
 from orm import types
 from orm.exceptions import FieldError
-from orm.schema import FieldSpec
+from orm.schema import FieldSpec, Instance
 from orm.validation import json_value
+
+T_contra = TypeVar("T_contra", contravariant=True)
 
 NO_NUL: Final = r"^[^\x00]*$"
 """Texts that every database takes."""
@@ -72,6 +74,27 @@ def computed(kind: str, type: TypeEngine[Any] | None = None, *, null: bool = Tru
 def like(spec: FieldSpec, *, null: bool) -> FieldSpec:
     """The description of a computed value that is one of a column's, or may be NULL besides."""
     return spec if spec.null == null else FieldSpec("", "", spec.type, spec.kind, spec.core, spec.operand, null=null)
+
+
+class FieldOf(Protocol[T_contra]):
+    """A field whose values have a type, as the description of a computed value: `orm.Integer()`."""
+
+    def spec(self, name: str) -> FieldSpec:
+        """The record of the field under a name."""
+        ...
+
+    if TYPE_CHECKING:
+
+        def __set__(self, instance: Instance, value: T_contra) -> None: ...
+
+
+def of_field(function: str, field: object) -> FieldSpec:
+    """The description that a field is of a computed value. Raises `FieldError` for what is no field."""
+    spec = getattr(field, "spec", None)
+    found = spec("") if callable(spec) and not isinstance(field, type) else None
+    if not isinstance(found, FieldSpec):
+        raise FieldError(f"{function} takes a field that says what it gives, as in orm.Integer(), not {field!r}.")
+    return like(found, null=False)
 
 
 # The first that fits; bool is an int and datetime a date to Python.
@@ -167,6 +190,31 @@ def combined(operator: str, left: FieldSpec, right: FieldSpec) -> FieldSpec:
     if right.kind == "duration" and left.kind in _NUMBERS:
         return like(right, null=null)
     return like(left if left.kind != "any" else right, null=null)
+
+
+def unified(specs: Sequence[FieldSpec], *, null: bool) -> FieldSpec:
+    """The description of a value that is one of several. Raises `ValueError` where their kinds do not agree."""
+    known = [spec for spec in specs if spec.kind != "any"]
+    if not known:
+        return computed("any", null=null)
+    first = known[0]
+    if all(spec.kind in _NUMBERS for spec in known):
+        kind = max([spec.kind for spec in known], key=_NUMBERS.index)
+        if kind != "decimal":
+            return computed(kind, null=null)
+        places = [0 if spec.kind == "integer" else getattr(spec.type, "scale", None) for spec in known]
+        return computed(kind, types.AnyDecimal(None if None in places else max(cast("list[int]", places))), null=null)
+    if any(spec.kind != first.kind for spec in known):
+        raise ValueError("kinds differ")
+    members = {getattr(spec.type, "members", None) for spec in known}
+    if len(members) > 1:
+        raise ValueError("enumerations differ")
+    return computed("text", null=null) if first.kind == "text" else like(first, null=null)
+
+
+def key(spec: FieldSpec) -> Hashable:
+    """What distinguishes a description in a shape: its kind and type, but not the object that says the type."""
+    return (spec.kind, type(spec.type), repr(spec.type), getattr(spec.type, "members", None))
 
 
 def _scale(operator: str, left: FieldSpec, right: FieldSpec) -> int | None:

@@ -6,25 +6,38 @@ from collections.abc import Iterable, Sequence
 
 from orm.aggregates import Aggregate
 from orm.conditions import Constant, Leaf, Looked, Members
-from orm.expressions import Clause, Reference, Tree, output_of
+from orm.expressions import Clause, Condition, Function, Reference, Tree, output_of
 from orm.query import Node, Path
 from orm.subqueries import Exists, Outer, Subselect
+
+
+def many(path: Path) -> bool:
+    """Whether a path goes over a to-many relation."""
+    return any(hop.many for hop in path)
 
 
 def many_paths(node: Node) -> Iterable[Path]:
     """The paths over to-many relations that it has to be joined with.
 
-    Those inside negations are left out, since each of them has an EXISTS of its own, and so are those of aggregates,
-    which have a subquery of their own, and those of the query around.
+    Those inside negations are left out, since each of them has an EXISTS of its own, and so are those of conditions
+    that an expression has in it, those of aggregates, which have a subquery of their own, and those of the query
+    around.
     """
     if isinstance(node, Reference):
-        if any(hop.many for hop in node.path):
+        if many(node.path):
             yield node.path
     elif (isinstance(node, Tree) and node.operator == "not") or isinstance(node, (Aggregate, Outer)):
         return
     else:
         for child in node.children:
-            yield from many_paths(child)
+            if not isinstance(node, Function) or not isinstance(child, Condition):
+                yield from many_paths(child)
+
+
+def has_conditions(node: Node) -> bool:
+    """Whether an expression in a condition has conditions in it, as `Case` has."""
+    inside = isinstance(node, Function) and any(isinstance(child, Condition) for child in node.children)
+    return inside or any(has_conditions(child) for child in node.children)
 
 
 def needs_row(node: Node, path: Path) -> bool:

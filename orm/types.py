@@ -40,7 +40,7 @@ dumps: Final[Callable[[Any], str]] = json.JSONEncoder(
 as they are written."""
 
 
-def _collation(dialect: Dialect) -> str:
+def collation(dialect: Dialect) -> str:
     """Compares by code point, trailing spaces included; the servers' default ignores case, accents and those spaces."""
     return "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
 
@@ -57,7 +57,7 @@ class String(TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "mysql":
-            return mysql.VARCHAR(self.length, collation=_collation(dialect))
+            return mysql.VARCHAR(self.length, collation=collation(dialect))
         return self.impl_instance
 
 
@@ -69,7 +69,7 @@ class Text(TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "mysql":
-            return mysql.LONGTEXT(collation=_collation(dialect))
+            return mysql.LONGTEXT(collation=collation(dialect))
         return self.impl_instance
 
 

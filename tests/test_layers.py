@@ -28,6 +28,7 @@ LAYERS = {
     "orm.comments": 2,
     "orm.explain": 3,
     "orm.moments": 2,
+    "orm.arithmetic": 2,
     "orm.parts": 2,
     "orm.validation": 3,
     "orm.kinds": 3,

@@ -13,13 +13,10 @@ import asyncio
 import contextlib
 import os
 import random
-import re
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from functools import lru_cache, partial
-from types import MappingProxyType
+from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import quote, urlencode
 
@@ -39,6 +36,7 @@ from orm.database.interfaces import (
     WriteRefused,
 )
 from orm.database.sqlite_errors import is_busy, translate
+from orm.database.sqlite_functions import FUNCTIONS
 from orm.database.timeouts import SPARE_SECONDS, bounded, too_long
 from orm.database.url import DatabaseURL, Options
 from orm.exceptions import ConnectionLost, InterfaceError, LockTimeout, NotSupportedError, OperationalError
@@ -54,46 +52,6 @@ _STEPS = 100_000
 """After how many steps of SQLite's virtual machine the time is looked at: about a millisecond."""
 _ROLLBACKS = 100
 """How often ROLLBACK is tried: the interrupts that have stopped a statement may reach it, too."""
-
-
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
-
-
-def _fold(text: object) -> str | None:
-    return None if text is None else str(text).casefold()
-
-
-def _regexp(pattern: str | None, text: object) -> bool | None:
-    return None if pattern is None or text is None else _compiled(pattern).search(str(text)) is not None
-
-
-def _shift(moment: str | None, microseconds: int | None) -> str | None:
-    """A moment, as text, later by some microseconds: SQLite's own arithmetic rounds to milliseconds."""
-    if moment is None or microseconds is None:
-        return None
-    shifted = datetime.fromisoformat(moment) + timedelta(microseconds=microseconds)
-    return shifted.isoformat(" ", "microseconds")
-
-
-def _between(earlier: str | None, later: str | None) -> int | None:
-    """The microseconds between two moments given as text."""
-    if earlier is None or later is None:
-        return None
-    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)) // timedelta(microseconds=1)
-
-
-FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {
-        "orm_fold": _fold,
-        "orm_regexp": _regexp,
-        "REGEXP": _regexp,
-        "orm_shift": _shift,
-        "orm_between": _between,
-    }
-)
-"""Deterministic SQL functions that every connection has. `x REGEXP y` calls `REGEXP(y, x)`."""
 
 
 class SQLiteConnection(Connection):
@@ -265,6 +223,15 @@ class SQLiteConnection(Connection):
                 break
             with contextlib.suppress(sqlite3.OperationalError):
                 self._database.execute("ROLLBACK")
+
+    async def register(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+        """Give the connection deterministic functions of SQL, all in one call."""
+
+        def create() -> None:
+            for name, function in functions.items():
+                self._database.create_function(name, function.__code__.co_argcount, function, deterministic=True)
+
+        await self._call(create)
 
     async def reset(self) -> bool:
         """Bring the settings back that the connection was opened with."""
@@ -445,10 +412,7 @@ class SQLiteSource(Source):
         return [f"PRAGMA {name}={value}" for name, value in pragmas.items()]
 
     async def _prepare(self, connection: SQLiteConnection, read_only: bool) -> None:
-        raw: Any = connection.raw
-        for name, function in FUNCTIONS.items():
-            arity = function.__code__.co_argcount
-            await raw.create_function(name, arity, function, deterministic=True)
+        await connection.register(FUNCTIONS)
         if not read_only and not self._is_memory:
             await self._set_journal_mode(connection)
         await connection.reset()

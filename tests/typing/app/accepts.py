@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 import orm
 from orm.database import Database, Result, Row, Transaction
+from orm.functions import Concat, Greatest, Least, Left, Length, Lower, NullIf, Round, Sqrt
 
 from .base import models
 from .notes import Note, NoteQuerySet, Pinned, Tag, Timestamped
@@ -388,6 +389,30 @@ async def combined() -> None:
     assert_type(Note.objects.with_cte(ranks, rank=ranks.c.rank).filter(ranks.c.number > 1), NoteQuerySet)
     assert_type(first.statement(), sa.Select[Any])
     assert_type(first.sql("postgresql"), str)
+
+
+async def functions() -> None:
+    notes = Note.objects.all()
+    assert_type(await notes.values_list(Lower(Note.text), flat=True), list[str | None])
+    assert_type(await notes.values_list(Concat(Note.text, orm.Value("!"), "title"), flat=True), list[str | None])
+    assert_type(await notes.values_list(Length("text"), Sqrt(Note.rank)), list[tuple[int | None, float | None]])
+    assert_type(await notes.values_list(Left(Note.title, 3), flat=True), list[str | None])
+    assert_type(await notes.values_list(Left(Note.title, Length(Note.text)), flat=True), list[str | None])
+    assert_type(await notes.values_list(Round(Note.rank, 1), flat=True), list[Any])
+    assert_type(await notes.values_list(orm.Coalesce(Note.title, Note.text), flat=True), list[str])
+    assert_type(await notes.values_list(orm.Coalesce(Note.title, orm.Value("none")), flat=True), list[str])
+    assert_type(await notes.values_list(orm.Coalesce("title", "text"), flat=True), list[Any])
+    assert_type(await notes.values_list(NullIf(Note.rank, 1), flat=True), list[int | None])
+    assert_type(await notes.values_list(Greatest(Note.rank, Note.id), flat=True), list[int])
+    assert_type(await notes.values_list(Least("rank", 3), flat=True), list[Any])
+    as_text, as_float = orm.Cast(Note.rank, orm.Text()), orm.Cast("rank", orm.Float())
+    assert_type(await notes.values_list(as_text, as_float), list[tuple[str | None, float | None]])
+    upper = orm.Func(Note.text, function="upper", output_field=orm.Text())
+    assert_type(await notes.values_list(upper, flat=True), list[str | None])
+    urgent = orm.Case(orm.When(Note.rank < 3, then="now"), orm.When(rank=3, then=Note.title), default="later")
+    assert_type(await notes.values_list(urgent, flat=True), list[Any])
+    assert_type(await notes.filter(Lower(Note.text) == "x", Length("title") > 3).order_by(Lower("text")), list[Note])
+    assert_type(await notes.filter(Lower(Note.text).startswith("x")), list[Note])
 
 
 async def writing(user: User) -> None:

@@ -8,6 +8,7 @@ import decimal
 
 import orm
 from orm.database import Database
+from orm.functions import Left, Length, Lower, Round, Sqrt
 
 from .accepts import newest
 from .base import Base
@@ -96,6 +97,22 @@ def conditions() -> None:
     Note.objects.exclude(3)  # type: ignore
     (Note.text == "x") & 3  # type: ignore
     orm.Q("text")  # type: ignore
+
+
+def functions() -> None:
+    Lower(Note.rank)  # type: ignore
+    Lower(3)  # type: ignore
+    Left(Note.text, "3", "x")  # type: ignore
+    Left(Note.text, Note.title)  # type: ignore
+    Sqrt(Note.text)  # type: ignore
+    Round(Note.rank, "2")  # type: ignore
+    Note.objects.filter(Lower(Note.text))  # type: ignore
+    Length(Note.text).icontains("x")  # type: ignore
+    orm.Case(Note.rank < 3)  # type: ignore
+    orm.Cast(Note.rank, int)  # type: ignore
+    orm.Cast(Note.rank)  # type: ignore
+    orm.Func(Note.text, function=3, output_field=orm.Text())  # type: ignore
+    orm.Value(3, output_field="integer")  # type: ignore
 
 
 def chains(note: Note, user: User) -> None:
