@@ -19,6 +19,7 @@ from orm.exceptions import FieldError
 from orm.expressions import output_of
 from orm.filtering import condition
 from orm.operators import Element
+from orm.paths import many
 from orm.query import Node, Path, origin_of
 from orm.scopes import Scope
 
@@ -52,15 +53,11 @@ def _related(node: Aggregate, path: Path, scope: Scope) -> Element:
     """An aggregate of the rows that are related to one row, as a subquery."""
     start = next(index for index, hop in enumerate(path) if hop.many)
     near = scope.table(path[:start]).c[path[start].near.name]
-    inner = scope.within(None, {known: table for known, table in scope.tables.items() if not _many(known)})
+    inner = scope.within(None, {known: table for known, table in scope.tables.items() if not many(known)})
     _join(inner, path, start)
     value = plain(node, inner)
     here = near == inner.tables[path[: start + 1]].c[path[start].far.name]
     return sa.select(value).select_from(inner.source).where(here).correlate(*scope.reachable()).scalar_subquery()
-
-
-def _many(path: Path) -> bool:
-    return any(hop.many for hop in path)
 
 
 def _join(scope: Scope, path: Path, start: int = 0) -> None:

@@ -26,10 +26,11 @@ from orm.annotating import filtered, order_of_groups
 from orm.conditions import Constant, Leaf, Lookup, kind_of
 from orm.exceptions import FieldError, InvalidCursor, ValidationError
 from orm.expressions import Annotation, Clause, Condition, Expression, Ordering, Reference, Tree
+from orm.functions.math import Random
 from orm.loader import Loader, row_loader
 from orm.lookups import intern, negate, simplify
 from orm.operators import OPERATORS
-from orm.query import Node, Path, Query, Selection
+from orm.query import Node, Path, Query, Selection, walk
 from orm.schema import Schema
 
 T = TypeVar("T")
@@ -221,6 +222,8 @@ def _term(query: Query, node: Ordering, number: int, engine: str) -> Term:
     if isinstance(by, Clause) and isinstance(by.element, sa.Column) and by.element.table is schema.table:
         spec = schema.fields.get(by.element.key)
         by = by if spec is None else intern(schema, (), spec)
+    if any(isinstance(part, Random) for part in walk(by)):
+        _refuse(by, "it has another value each time")
     if not (isinstance(by, (Reference, Annotation)) or any(by is key for key in query.groups or ())):
         by = Annotation(f"_cursor_{number}", by)
     found: Expression = cast("Any", by)

@@ -289,6 +289,7 @@ async def test_a_tree_of_one_table_orders_pages(music: orm.Database) -> None:
     ("rows", "what"),
     [
         (lambda: Everything.objects.order_by(sa.func.random()), "values of the kind 'any'"),
+        (lambda: Everything.objects.order_by(orm.functions.Random()), "another value each time"),
         (lambda: Everything.objects.order_by("data__a"), "values of the kind 'json_value'"),
         (lambda: Everything.objects.order_by("data"), "values of the kind 'json'"),
         (lambda: Everything.objects.order_by("id")[:5], "limit or an offset"),
