@@ -24,6 +24,17 @@ ANSWERS = {
     "Which genres are the long tail of the catalogue?": [
         *["Opera: 1", "Rock And Roll: 12", "Science Fiction: 13", "Bossa Nova: 15", "Comedy: 17"],
     ],
+    "Which artists have the most albums, and how much can be heard of them?": [
+        *["Iron Maiden: 21 albums, 20.0 h", "Led Zeppelin: 14 albums, 11.1 h", "Deep Purple: 11 albums, 9.0 h"],
+    ],
+    "Which countries brought more than 150 dollars?": [
+        *["USA: 523.06 in 91 invoices", "Canada: 303.96 in 56 invoices", "France: 195.10 in 35 invoices"],
+        *["Brazil: 190.10 in 35 invoices", "Germany: 156.48 in 28 invoices"],
+    ],
+    "Which artists never sold anything?": ["39 of those who have an album"],
+    "Who is above Jane, up to the top?": [
+        *["('Jane', 'Sales Support Agent')", "('Nancy', 'Sales Manager')", "('Andrew', 'General Manager')"],
+    ],
     "Who reports to whom?": [
         *["Andrew to nobody", "Nancy to Andrew", "Jane to Nancy", "Margaret to Nancy", "Steve to Nancy"],
         *["Michael to Andrew", "Robert to Michael", "Laura to Michael"],

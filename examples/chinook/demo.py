@@ -11,7 +11,6 @@ import inspect
 import sys
 import textwrap
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import sqlalchemy as sa
 import orm
 
 from load import load
-from models import Album, Artist, Customer, Employee, Invoice, Playlist, Track, models
+from models import Album, Artist, Customer, Employee, Invoice, InvoiceLine, Playlist, Track, models
 
 DEFAULT = Path(__file__).parents[2] / "build" / "chinook.db"
 
@@ -53,14 +52,48 @@ async def self_titled(database: orm.Database) -> Answer:
 
 @question("Which genres are the long tail of the catalogue?")
 async def long_tail(database: orm.Database) -> Answer:
-    counts = Counter(await Track.objects.values_list(Track.genre.name, flat=True))
-    return [f"{name}: {number}" for name, number in counts.most_common()[:-6:-1]]
+    genres = Track.objects.values("genre__name").annotate(tracks=orm.Count("*")).order_by("tracks", "genre__name")
+    return [f"{genre['genre__name']}: {genre['tracks']}" for genre in await genres[:5]]
+
+
+@question("Which artists have the most albums, and how much can be heard of them?")
+async def most_albums(database: orm.Database) -> Answer:
+    artists = Artist.objects.annotate(number=orm.Count("albums"), length=orm.Sum("albums__tracks__milliseconds"))
+    best = await artists.order_by("-number", "name").values_list("name", "number", "length")[:3]
+    return [f"{name}: {number} albums, {length / 3_600_000:.1f} h" for name, number, length in best]
+
+
+@question("Which countries brought more than 150 dollars?")
+async def sales(database: orm.Database) -> Answer:
+    countries = Invoice.objects.values("billing_country").annotate(sum=orm.Sum("total"), invoices=orm.Count("*"))
+    rich = countries.filter(sum__gt=150).order_by("-sum")
+    return [f"{row['billing_country']}: {row['sum']} in {row['invoices']} invoices" for row in await rich]
+
+
+@question("Which artists never sold anything?")
+async def unsold(database: orm.Database) -> Answer:
+    sold = InvoiceLine.objects.filter(track__album__artist=orm.OuterRef("pk"))
+    artists = Artist.objects.filter(~orm.Exists(sold), albums__isnull=False)
+    return [f"{await artists.count()} of those who have an album"]
 
 
 @question("Who reports to whom?")
 async def managers(database: orm.Database) -> Answer:
     employees = await Employee.objects.select_related(Employee.reports_to).order_by(Employee.id)
     return [f"{e.first_name} to {e.reports_to.first_name if e.reports_to else 'nobody'}" for e in employees]
+
+
+@question("Who is above Jane, up to the top?")
+async def above(database: orm.Database) -> Answer:
+    chain = orm.CTE(
+        "chain",
+        Employee.objects.filter(first_name="Jane").values("id", "reports_to_id", steps=orm.Value(0)),
+        recursive=lambda found: Employee.objects.with_cte(found, id=found.c.reports_to_id).values(
+            "id", "reports_to_id", steps=found.c.steps + 1
+        ),
+    )
+    employees = Employee.objects.with_cte(chain, id=chain.c.id).order_by(chain.c.steps)
+    return await employees.values_list(Employee.first_name, Employee.title)
 
 
 @question("Which of their invoices were large, for the customers in Brazil?")
