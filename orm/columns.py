@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 import sqlalchemy as sa
 
+from orm import arrays, operators, transforms
 from orm.conditions import kind_of
 from orm.expressions import Condition, Expression, Handle, Reference
+from orm.jsonpath import checked_key
 from orm.lookups import (
-    available,
-    checked_lookup,
     compare,
     intern,
+    named_lookup,
     negate,
-    parts_of,
     resolved_operand,
     transformed,
 )
-from orm.operators import OPERATORS
 from orm.query import Node, Path, Query, QueryHolder
 from orm.schema import FieldSpec, Schema
-from orm.transforms import TRANSFORMS
 
 T = TypeVar("T")
 Operand: TypeAlias = T | Expression[T | None] | sa.ColumnElement[Any]
@@ -68,7 +67,7 @@ class Column(Handle[T]):
     __hash__ = object.__hash__
 
     def _compare(self, lookup: str, operand: Any) -> Condition:
-        found = checked_lookup(self.schema, self.node, OPERATORS[lookup])
+        found = named_lookup(self.schema, self.node, lookup)
         if isinstance(operand, (Node, sa.ColumnElement, list, tuple)):
             operand = resolved_operand(Query(self.schema), operand)
         return compare(found, operand)
@@ -88,12 +87,17 @@ class Column(Handle[T]):
         def is_in(self, values: Iterable[T] | QueryHolder) -> Condition: ...
         def range(self, low: T, high: T) -> Condition: ...
 
-    def __getitem__(self, key: str | int) -> Column[Any]:
-        """A value inside a JSON column."""
+    def __getitem__(self, key: str | int | slice) -> Column[Any]:
+        """A value inside a JSON column, by key or index; an item or a slice of an array.
+
+        Raises `FieldError` for a key that no engine takes, and for a step or a negative index in an array.
+        """
         node = self.node
+        if kind_of(node) == "array":
+            return Column(self.schema, transformed(self.schema, node, arrays.item(key)))
         if not isinstance(node, Reference) or node.values.kind != "json":
             raise TypeError(f"{self!r} ({kind_of(node)}) is no JSON column: it has no {key!r} inside.")
-        return Column(self.schema, intern(self.schema, node.path, node.spec, (*node.keys, key)))
+        return Column(self.schema, intern(self.schema, node.path, node.spec, (*node.keys, checked_key(key))))
 
     if TYPE_CHECKING:
         year = _PartOfDay[int]()
@@ -113,11 +117,13 @@ class Column(Handle[T]):
 
         def __getattr__(self, name):
             kind = kind_of(self.node)
-            transform = TRANSFORMS.get(name)
-            if transform is None or not transform.suits(kind):
-                choices = ", ".join(parts_of(kind) + available(kind))
+            transform = transforms.find(name, kind)
+            if transform is not None:
+                return Column(self.schema, transformed(self.schema, self.node, transform))
+            if name in operators.SPELLED or operators.find(name, kind) is None:
+                choices = ", ".join(transforms.names(kind) + operators.names(kind))
                 raise AttributeError(f"{self!r} ({kind}) has no {name!r}. Choose from: {choices}.")
-            return Column(self.schema, transformed(self.schema, self.node, transform))
+            return partial(self.lookup, name)
 
 
 class Step:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -15,10 +15,13 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 from orm import types
-from orm.exceptions import NotSupportedError
+from orm.exceptions import FieldError, NotSupportedError
+from orm.plaintext import check_text
 from orm.operators import Element, Operator
 
 Keys = tuple[str | int, ...]
+_FAR: Final = 2**31
+"""No list has so many items."""
 
 
 def path_type(engine: str) -> TypeEngine[Any]:
@@ -33,8 +36,16 @@ def prepare_path(engine: str) -> Callable[[Keys], Any]:
     return _sqlite_path if engine == "sqlite" else _path
 
 
-def _path(keys: Keys) -> str:
-    return "$" + "".join(f"[{k}]" if isinstance(k, int) else f".{json.dumps(k, ensure_ascii=False)}" for k in keys)
+def _path(keys: Keys, last: str = "last") -> str:
+    return "$" + "".join([_step(key, last) for key in keys])
+
+
+def _step(key: str | int, last: str) -> str:
+    if isinstance(key, str):
+        return f".{json.dumps(key, ensure_ascii=False)}"
+    if key >= 0:
+        return f"[{key}]"
+    return f"[{last}{key}]" if last == "#" else f"[{last}{key + 1 or ''}]"
 
 
 def _sqlite_path(keys: Keys) -> str:
@@ -42,7 +53,22 @@ def _sqlite_path(keys: Keys) -> str:
     for key in keys:
         if isinstance(key, str) and '"' in key:
             raise NotSupportedError(f"SQLite's JSON paths cannot name the key {key!r}, which has a double quote in it.")
-    return _path(keys)
+    return _path(keys, "#")
+
+
+def checked_key(key: Any) -> str | int:
+    """A key or an index of JSON. Raises `FieldError` for what no database takes."""
+    if isinstance(key, int) and not isinstance(key, bool) and abs(key) < _FAR:
+        return key
+    if not isinstance(key, str):
+        raise FieldError(f"{key!r} is no key of JSON. Give a text, or the index of an item, from the end if negative.")
+    return check_text("a key of JSON", key)
+
+
+def word_key(word: str) -> str | int:
+    """What a word after a JSON column means: digits are an index."""
+    index = word.isascii() and word.isdecimal() and len(word) < len(str(_FAR))
+    return int(word) if index else checked_key(word)
 
 
 def document(engine: str, column: Element, path: Element) -> Element:
