@@ -38,7 +38,7 @@ def _document_core(spec: Any) -> CoreSchema:
 
 
 def _key_sent(engine: str, key: str) -> str:
-    return jsonpath.prepare_path(engine)((key,)) if engine == "mysql" else key
+    return jsonpath.path_of((key,)) if engine == "mysql" else key
 
 
 def _has_key(dialect: Dialect, document: Element, key: Element) -> Element:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 from orm import types
+from orm.engines import is_mariadb
 from orm.exceptions import FieldError, NotSupportedError
 from orm.plaintext import check_text
 from orm.operators import Element, Operator
@@ -29,14 +30,17 @@ def path_type(engine: str) -> TypeEngine[Any]:
     return postgresql.ARRAY(sa.Text()) if engine == "postgresql" else types.Text()
 
 
-def prepare_path(engine: str) -> Callable[[Keys], Any]:
+def prepare_path(dialect: Dialect) -> Callable[[Keys], Any]:
     """Turns keys into what the engine takes: a list of texts on PostgreSQL, a JSON path elsewhere."""
-    if engine == "postgresql":
+    if dialect.name == "postgresql":
         return lambda keys: [str(key) for key in keys]
-    return _sqlite_path if engine == "sqlite" else _path
+    if dialect.name == "sqlite":
+        return _sqlite_path
+    return _mariadb_path if is_mariadb(dialect) else path_of
 
 
-def _path(keys: Keys, last: str = "last") -> str:
+def path_of(keys: Keys, last: str = "last") -> str:
+    """The keys as a JSON path."""
     return "$" + "".join([_step(key, last) for key in keys])
 
 
@@ -53,7 +57,14 @@ def _sqlite_path(keys: Keys) -> str:
     for key in keys:
         if isinstance(key, str) and '"' in key:
             raise NotSupportedError(f"SQLite's JSON paths cannot name the key {key!r}, which has a double quote in it.")
-    return _path(keys, "#")
+    return path_of(keys, "#")
+
+
+def _mariadb_path(keys: Keys) -> str:
+    """MariaDB 10.11 counts from the end of the first row's list in the lists of all rows."""
+    if any(isinstance(key, int) and key < 0 for key in keys):
+        raise NotSupportedError("MariaDB finds no item of a JSON list from its end. Use an index from 0.")
+    return path_of(keys)
 
 
 def checked_key(key: Any) -> str | int:
@@ -138,7 +149,7 @@ def equals(dialect: Dialect, left: Element, right: Element) -> Element:
         return left == right
     if dialect.name == "sqlite":
         return sa.func.json(left) == sa.func.json(right)
-    if getattr(dialect, "is_mariadb", False):
+    if is_mariadb(dialect):
         # MariaDB 10.11 answers 1 where JSON_EXTRACT finds nothing.
         return sa.and_(left.is_not(None), sa.func.json_equals(left, right) == sa.literal_column("1"))
     return cast("Element", left == sa.cast(right, sa.JSON()))
