@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Sequence
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from pydantic_core import CoreSchema
@@ -16,12 +16,13 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from orm import kinds, operators, transforms
 from orm.exceptions import FieldError
 from orm.expressions import Function, output_of
-from orm.operators import Element, Operator, only_on_postgresql
+from orm.operators import Element, Operator, only_on_postgresql, postgresql_infix
 from orm.schema import FieldSpec
 from orm.transforms import Transform
 from orm.types import Processor
 
 _KINDS: Final = frozenset({"array"})
+_CURE: Final = "Use JSON for a list."
 _POSITION: Final = re.compile(r"([0-9]{1,9})(?:_([0-9]{1,9}))?")
 
 
@@ -40,7 +41,7 @@ class ArrayType(TypeDecorator[list[Any]]):
         self.item = item
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        only_on_postgresql(dialect, "arrays", "Use JSON for a list.")
+        only_on_postgresql(dialect, "arrays", _CURE)
         return postgresql.ARRAY(self.item.type)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
@@ -71,6 +72,9 @@ class ArrayLength(Function[int]):
     """The number of items."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{self.parts[0]!r}__len"
 
     @property
     def output(self) -> FieldSpec:
@@ -146,9 +150,9 @@ def _position(word: str) -> Transform | None:
 def item(key: Any) -> Transform:
     """The transform that `[0]` or `[0:2]` is. Raises `FieldError` for what an array does not take."""
     if isinstance(key, slice):
-        start, end = key.start or 0, key.stop
-        if key.step is None and isinstance(end, int):
-            return item(start) and _named(f"{start}_{end}")
+        given = cast("Any", key)
+        if given.step is None and isinstance(given.stop, int):
+            return _named(f"{given.start or 0}_{given.stop}")
         raise FieldError("A slice of an array has an end and no step, as in tags[0:2].")
     if not isinstance(key, int) or isinstance(key, bool) or key < 0:
         raise FieldError(
@@ -186,7 +190,7 @@ def _list_core(spec: FieldSpec) -> CoreSchema:
 def _operator(name: str, symbol: str) -> Operator:
     return Operator(
         name,
-        lambda dialect, left, operands: left.bool_op(symbol)(operands[0]),
+        postgresql_infix(symbol, "arrays", _CURE),
         kinds=_KINDS,
         core=_list_core,
         expressions=True,

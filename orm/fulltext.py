@@ -32,6 +32,7 @@ _PARSERS: Final = {
     "websearch": "websearch_to_tsquery",
 }
 _NORMALIZATIONS: Final = 63
+_REALS: Final[Any] = postgresql.ARRAY(cast("Any", sa.REAL()))
 _CURE: Final = "The lookup 'search' is there on MySQL, too; icontains is everywhere."
 
 
@@ -290,7 +291,7 @@ class SearchRank(Function[float]):
         only_on_postgresql(dialect, "SearchRank", _CURE)
         arguments = list(operands)
         if self.weights is not None:
-            arguments.insert(0, sa.literal(list(self.weights), postgresql.ARRAY(sa.REAL())))
+            arguments.insert(0, sa.literal(list(self.weights), _REALS))
         if self.normalization:
             arguments.append(sa.literal(self.normalization, sa.Integer()))
         made: Element = (sa.func.ts_rank_cd if self.cover_density else sa.func.ts_rank)(*arguments)
@@ -299,7 +300,7 @@ class SearchRank(Function[float]):
 
 def _checked_weights(weights: Sequence[float]) -> tuple[float, ...]:
     given = tuple(weights)
-    if len(given) != len(_WEIGHTS) or not all(isinstance(w, (int, float)) and 0 <= w <= 1 for w in given):
+    if len(given) != len(_WEIGHTS) or not all(isinstance(w, (int, float)) and 0 <= w <= 1 for w in cast("Any", given)):
         raise FieldError(f"weights={weights!r} is not possible. Give four numbers from 0 to 1, for D, C, B and A.")
     return tuple(map(float, given))
 

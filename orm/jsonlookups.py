@@ -20,6 +20,7 @@ from orm.operators import Build, Element, Operator, add
 from orm.validation import json_value
 
 _KINDS: Final = frozenset({"json", "json_value"})
+_ONE: Final[sa.ColumnElement[int]] = sa.literal_column("1", sa.Integer())
 _JSON: Final = types.JSON(none_as_null=False)
 
 
@@ -48,7 +49,7 @@ def _has_key(dialect: Dialect, document: Element, key: Element) -> Element:
     if dialect.name == "sqlite":
         # No path: it could not name a key with a double quote in it.
         keys = sa.func.json_each(document).table_valued("key")
-        return sa.exists(sa.select(sa.literal_column("1")).select_from(keys).where(keys.c.key == key))
+        return sa.exists(sa.select(_ONE).select_from(keys).where(keys.c.key == key))
     return sa.func.json_contains_path(document, sa.literal_column("'one'"), key) == sa.literal_column("1")
 
 

@@ -180,6 +180,16 @@ def only_on_postgresql(dialect: Dialect, what: str, cure: str) -> None:
         raise NotSupportedError(f"{engine_name(dialect)} has no {what}: PostgreSQL has. {cure}")
 
 
+def postgresql_infix(symbol: str, what: str, cure: str) -> Build:
+    """The SQL of an operator that PostgreSQL alone has."""
+
+    def build(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
+        only_on_postgresql(dialect, what, cure)
+        return left.bool_op(symbol)(operands[0])
+
+    return build
+
+
 OPERATORS: Final[dict[str, Operator]] = {
     entry.name: entry
     for entry in (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, TypeVar, overload
+from typing import Any, Final, Literal, TypeVar, cast, overload
 
 from pydantic_core import core_schema
 from sqlalchemy.dialects.postgresql import Range
@@ -93,7 +93,7 @@ def Array(items: Any, **options: Any) -> Any:
     given = checked("Array", options, "min_length", "max_length")
     if not isinstance(items, Field):
         raise FieldError(f"Array takes a field, as in Array(orm.Integer()), not {items!r}.")
-    kind: Any = items
+    kind = cast("Any", items)
     if kind.kind in _NO_ITEMS or kind.generated or kind.version:
         raise FieldError("Array takes a field of plain values: Array(orm.Integer()). Use JSON for lists of lists.")
     misplaced = [name for name in _NOT_OF_ITEMS if name in kind.options]

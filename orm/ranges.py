@@ -15,11 +15,12 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from orm import kinds, operators, transforms, types
 from orm.expressions import Function, output_of
-from orm.operators import Element, Operator, only_on_postgresql
+from orm.operators import Element, Operator, only_on_postgresql, postgresql_infix
 from orm.schema import FieldSpec
 from orm.transforms import Transform
 
 _KINDS: Final = frozenset({"range"})
+_CURE: Final = "Use a column for each bound."
 _BOUNDS: Final = ("[)", "(]", "[]", "()")
 
 
@@ -75,7 +76,7 @@ class RangeType(TypeDecorator[Range[Any]]):
         return SUBTYPES[self.of]
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        only_on_postgresql(dialect, "ranges", "Use a column for each bound.")
+        only_on_postgresql(dialect, "ranges", _CURE)
         return self.subtype.make().dialect_impl(dialect)
 
 
@@ -86,7 +87,7 @@ def core(of: str) -> CoreSchema:
     def check(value: Any) -> Range[Any]:
         if not isinstance(value, Range):
             raise ValueError("a Range of orm.postgresql is wanted, such as Range(1, 10)")
-        given: Range[Any] = value
+        given = cast("Any", value)
         if given.bounds not in _BOUNDS:
             raise ValueError(f"bounds={given.bounds!r} is not possible; choose from: {', '.join(_BOUNDS)}")
         lower, upper = validate(given.lower), validate(given.upper)
@@ -159,7 +160,7 @@ def _either_sent(dialect: Dialect, kind: TypeEngine[Any], variant: Hashable) -> 
 def _operator(name: str, symbol: str) -> Operator:
     return Operator(
         name,
-        lambda dialect, left, operands: left.bool_op(symbol)(operands[0]),
+        postgresql_infix(symbol, "ranges", _CURE),
         kinds=_KINDS,
         core=_range_core,
         expressions=True,
@@ -177,7 +178,7 @@ def _is_not_empty(dialect: Dialect, left: Element, operands: tuple[Element, ...]
 for _entry in (
     Operator(
         "contains",
-        lambda dialect, left, operands: left.bool_op("@>")(operands[0]),
+        postgresql_infix("@>", "ranges", _CURE),
         kinds=_KINDS,
         core=_either_core,
         sent=_either_sent,

@@ -72,7 +72,8 @@ def transform(name: str, *, kinds: Iterable[str] | None = None) -> Callable[[F],
     wanted = _kinds(name, kinds)
 
     def register(function: F) -> F:
-        if not (isinstance(function, type) and issubclass(function, Function)):
+        given: Any = function
+        if not (isinstance(given, type) and issubclass(given, Function)):
             raise FieldError(f"The transform {name!r} is a subclass of orm.Function, not {function!r}.")
         transforms.add(Transform(name, function, wanted))
         return function

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Dialect
 from orm import kinds, transforms
 from orm.exceptions import FieldError
 from orm.expressions import Function, Value, output_of
-from orm.operators import TEXT, Build, Element, Operator, add, only_on_postgresql
+from orm.operators import TEXT, Element, Operator, add, only_on_postgresql, postgresql_infix
 from orm.query import Node
 from orm.schema import FieldSpec
 from orm.transforms import Transform
@@ -111,18 +111,10 @@ def _text(value: str | Node) -> Node:
     return Value(value) if isinstance(value, str) else value
 
 
-def _similar(name: str, symbol: str) -> Build:
-    def build(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
-        only_on_postgresql(dialect, f"lookup {name!r}", _CURE)
-        return left.bool_op(symbol)(operands[0])
-
-    return build
-
-
 for _name, _symbol in (
     ("trigram_similar", "%"),
     ("trigram_word_similar", "%>"),
     ("trigram_strict_word_similar", "%>>"),
 ):
-    add(Operator(_name, _similar(_name, _symbol), "text", TEXT, expressions=True))
+    add(Operator(_name, postgresql_infix(_symbol, f"lookup {_name!r}", _CURE), "text", TEXT, expressions=True))
 transforms.add(Transform("unaccent", Unaccent, TEXT))

@@ -16,9 +16,9 @@ def contains(value: Any, part: Any, *, top: bool = False) -> bool:
         whole = cast("dict[str, Any]", value)
         return all(key in whole and contains(whole[key], item) for key, item in cast("dict[str, Any]", part).items())
     if isinstance(value, list):
-        items: list[Any] = value
+        items = cast("Any", value)
         if isinstance(part, list):
-            return all(any(contains(item, wanted) for item in items) for wanted in part)
+            return all(any(contains(item, wanted) for item in items) for wanted in cast("Any", part))
         return top and not isinstance(part, dict) and any(_same(item, part) for item in items)
     return not isinstance(part, (dict, list)) and _same(value, part)
 
