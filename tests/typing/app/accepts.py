@@ -539,23 +539,23 @@ def json_columns() -> None:
     assert_type(Sample.name.lookup("iexact", "x"), orm.Condition)
 
 
-@orm.lookup("before_letter", kinds={"text"})
-def before_letter(
-    dialect: Dialect, left: sa.ColumnElement[str], right: sa.ColumnElement[str]
-) -> sa.ColumnElement[bool]:
-    return left < right
-
-
-@orm.transform("first_letter", kinds={"text"})
 class FirstLetter(orm.Function[str]):
     @override
     def build(self, dialect: Dialect, operands: tuple[sa.ColumnElement[Any], ...]) -> sa.ColumnElement[Any]:
         return sa.func.substr(operands[0], 1, 1)
 
 
-async def words_of_ones_own() -> None:
-    assert_type(Note.text.lookup("before_letter", "m"), orm.Condition)
-    assert_type(await Note.objects.filter(text__first_letter="f"), list[Note])
+def before(dialect: Dialect, left: sa.ColumnElement[Any], right: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return left < right
+
+
+def register() -> None:
+    orm.transform("first_letter", kinds={"text"})(FirstLetter)
+    orm.lookup("before", kinds=["text"], operand="text")(before)
+    assert_type(Note.text.lookup("before", "m"), orm.Condition)
+
+
+async def functions_of_ones_own() -> None:
     assert_type(await Note.objects.filter(FirstLetter("text") == "f"), list[Note])
 
 
