@@ -16,8 +16,8 @@ from sqlalchemy.engine import Dialect
 from orm import kinds, types
 from orm.exceptions import FieldError, NotSupportedError
 from orm.expressions import Annotation, Expression, Function, Value, expression, operand, output_of
-from orm.plaintext import check_text
 from orm.operators import TEXT, Element, Operator, add, only_on_postgresql
+from orm.plaintext import check_text
 from orm.query import Node
 from orm.schema import FieldSpec
 

@@ -15,8 +15,8 @@ from pydantic_core import CoreSchema, core_schema
 from sqlalchemy.engine import Dialect
 
 from orm import jsonpath, types
-from orm.plaintext import check_text
 from orm.operators import Build, Element, Operator, add
+from orm.plaintext import check_text
 from orm.validation import json_value
 
 _KINDS: Final = frozenset({"json", "json_value"})

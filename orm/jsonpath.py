@@ -17,8 +17,8 @@ from sqlalchemy.types import TypeEngine
 from orm import types
 from orm.engines import is_mariadb
 from orm.exceptions import FieldError, NotSupportedError
-from orm.plaintext import check_text
 from orm.operators import Element, Operator
+from orm.plaintext import check_text
 
 Keys = tuple[str | int, ...]
 _FAR: Final = 2**31

@@ -30,7 +30,8 @@ def _iterated(lookup: Lookup, value: Any) -> Iterable[Any]:
         raise ValidationError.single(
             lookup.name, f"{lookup.name} takes a list, a set or another iterable, not {value!r}.", value
         )
-    return cast("Iterable[Any]", value)
+    items: Iterable[Any] = cast("Any", value)
+    return items
 
 
 def listed(lookup: Lookup, value: Any) -> list[Any]:

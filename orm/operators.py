@@ -208,8 +208,8 @@ OPERATORS: Final[dict[str, Operator]] = {
         Operator("icontains", _ilike, "text", TEXT | {"json_value"}, _folded_pattern("%", "%"), needs_folding),
         Operator("istartswith", _ilike, "text", TEXT | {"json_value"}, _folded_pattern("", "%"), needs_folding),
         Operator("iendswith", _ilike, "text", TEXT | {"json_value"}, _folded_pattern("%", ""), needs_folding),
-        Operator("regex", _regex(""), "text", TEXT, _mysql_case),
-        Operator("iregex", _regex("i"), "text", TEXT, _regex_prefix("?i")),
+        Operator("regex", _regex(""), "text", TEXT | {"json_value"}, _mysql_case),
+        Operator("iregex", _regex("i"), "text", TEXT | {"json_value"}, _regex_prefix("?i")),
     )
 }
 """Every operator by its name; of several with one name, which kinds of field share, the first."""

@@ -69,6 +69,8 @@ async def _store(documents: list[Any]) -> None:
         ("data__discs__0__contains", {"side": "A"}, [1]),
         ("data__label__contains", "ola", [0, 1]),
         ("data__label__contains", ["Epic"], [1]),
+        ("data__label__regex", "^P.l", [0]),
+        ("data__owner__name__iregex", "^bj", [0]),
         ("data__contained_by", {"label": "Polar", "discs": [10, 12, 14], "owner": {"name": "Björn", "id": 7},
                                 "gold": None}, [0, 4]),
         ("data__contained_by", ["label", 3, "discs", "more"], [2, 3]),
@@ -254,3 +256,18 @@ async def test_a_key_with_a_double_quote_is_no_path_on_sqlite(sqlite_url: str) -
         query = Everything.objects.using(database).filter(Everything.data['a"b'] == 1)
         with pytest.raises(orm.NotSupportedError, match=r"SQLite.*double quote"):
             await query
+
+
+async def test_compiled_queries(music: orm.Database) -> None:
+    await _store([{"a": 1, "l": "text"}, {"b": 2}])
+    everything = Everything.objects.order_by("id")
+    by_key = everything.filter(data__has_key=orm.Param("key")).compiled()
+    assert [row.integer for row in await by_key(key="b")] == [1]
+    part = everything.filter(data__contains=orm.Param("part")).compiled()
+    assert [row.integer for row in await part(part={"a": 1})] == [0]
+    text = everything.filter(data__l__contains=orm.Param("text")).compiled()
+    assert [row.integer for row in await text(text="ex")] == [0]
+    with pytest.raises(orm.ValidationError, match="keys of a JSON object are texts"):
+        await by_key(key=3)
+    with pytest.raises(orm.FieldError, match="depends on the value"):
+        everything.filter(data__has_keys=orm.Param("keys"))

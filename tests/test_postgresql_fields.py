@@ -329,3 +329,14 @@ async def test_other_databases_say_what_to_use_instead(url: str, backend: str) -
 def test_their_types_name_the_engine(dialect: Any) -> None:
     with pytest.raises(orm.NotSupportedError, match=r"(SQLite|MySQL) has no ranges"):
         Room.table.c.floors.type.compile(dialect=dialect)
+
+
+async def test_compiled_queries(rooms: orm.Database) -> None:
+    await Room.objects.create(name="a", tags=["x"], floors=Range(1, 5))
+    find = Room.objects.filter(tags__contains=orm.Param("tags"), floors__overlap=orm.Param("floors")).compiled()
+    assert [room.name for room in await find(tags=["x"], floors=Range(2, 3))] == ["a"]
+    assert await find(tags=["x"], floors=Range(5, 6)) == []
+    with pytest.raises(orm.ValidationError, match="a Range of orm.postgresql is wanted"):
+        await find(tags=["x"], floors=3)
+    with pytest.raises(orm.FieldError, match="depends on the value"):
+        Room.objects.filter(floors__contains=orm.Param("value"))

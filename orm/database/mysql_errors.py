@@ -111,7 +111,7 @@ def translate(error: BaseException) -> Error:
     text = str(arguments[1]) if number is not None and len(arguments) > 1 else str(error)
     kind = _NUMBERS.get(number or 0) or _CLASSES.get(type(error).__name__, DatabaseError)
     message = f"{text} ({number})" if number is not None else text
-    if number in _CURES:
+    if number is not None and number in _CURES:
         message = f"{message}. {_CURES[number]}"
     if issubclass(kind, IntegrityError):
         return kind(message, **_names(kind, text))
