@@ -477,8 +477,9 @@ def _compare_parameter(lookup: Lookup, param: Param) -> Condition:
     by_value = operator.variant not in (None, needs_folding) or operand == "expression"
     is_listed = operand == "values" and (is_json or operator.name != "in")
     if is_listed or by_value or (_keys(lookup) and operand == "value" and not operator.whole):
+        what = "JSON" if is_json else "it"
         raise FieldError(
-            f"{lookup.name} cannot be compared with {param!r}: how it is compared depends on the value. "
+            f"{lookup.name} cannot be compared with {param!r}: how {what} is compared depends on the value's type. "
             "Compile a query for each value, or do not compile it."
         )
     if operand == "flag":
