@@ -193,6 +193,7 @@ _ONE: Final[Mapping[str, Callable[[float], float]]] = {
 }
 _HASHES: Final = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
+
 def _json_contains(document: str | float | None, part: str | float | None) -> bool | None:
     """Whether a JSON value contains another one, as PostgreSQL's `@>` says; SQLite has no such function.
 
