@@ -1,5 +1,6 @@
 """The async ORM with Django's vocabulary and SQLAlchemy Core underneath."""
 
+from orm import postgresql
 from orm.aggregates import Avg, Count, Max, Min, Sum
 from orm.columns import Column
 from orm.compiled import CompiledQuery
@@ -52,7 +53,7 @@ from orm.exceptions import (
     UniqueViolation,
     ValidationError,
 )
-from orm.expressions import Condition, Expression, F, Ordering, Value
+from orm.expressions import Condition, Expression, F, Function, Ordering, Value
 from orm.fields import Field
 from orm.functions import Case, Cast, Coalesce, Func, When
 from orm.models import Model
@@ -68,8 +69,10 @@ from orm.numeric import (
 )
 from orm.pagination import Page
 from orm.parameters import Param
+from orm.postgresql import Array
 from orm.prefetch import Prefetch
 from orm.queryset import Manager, Objects, QuerySet
+from orm.registration import lookup, transform
 from orm.relations import (
     CASCADE,
     NO_ACTION,
@@ -102,6 +105,7 @@ __all__ = [
     "SET_NULL",
     "URL",
     "UUID",
+    "Array",
     "AutoField",
     "Avg",
     "BigAutoField",
@@ -140,6 +144,7 @@ __all__ = [
     "ForeignKey",
     "ForeignKeyViolation",
     "Func",
+    "Function",
     "IPAddress",
     "Index",
     "Integer",
@@ -196,4 +201,7 @@ __all__ = [
     "When",
     "Window",
     "__version__",
+    "lookup",
+    "postgresql",
+    "transform",
 ]

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import Range
 
+from orm import arrays, operators, transforms
 from orm.conditions import kind_of
 from orm.expressions import Condition, Expression, Handle, Reference
+from orm.jsonpath import checked_key
 from orm.lookups import (
-    available,
-    checked_lookup,
     compare,
     intern,
+    named_lookup,
     negate,
-    parts_of,
     resolved_operand,
     transformed,
 )
-from orm.operators import OPERATORS
 from orm.query import Node, Path, Query, QueryHolder
 from orm.schema import FieldSpec, Schema
-from orm.transforms import TRANSFORMS
 
 T = TypeVar("T")
+X = TypeVar("X")
 Operand: TypeAlias = T | Expression[T | None] | sa.ColumnElement[Any]
 """What a column of `T` is compared with."""
 
@@ -57,6 +58,20 @@ if TYPE_CHECKING:  # parts of dates and times are attributes of their columns on
         ) -> Column[T | None]: ...
         def __get__(self, column: Any, owner: type[Any]) -> Any: ...
 
+    class _Length:
+        @overload
+        def __get__(self, column: Column[list[Any]], owner: type[Any]) -> Column[int]: ...
+        @overload
+        def __get__(self, column: Column[list[Any] | None], owner: type[Any]) -> Column[int | None]: ...
+        def __get__(self, column: Any, owner: type[Any]) -> Any: ...
+
+    class _Bound:
+        @overload
+        def __get__(self, column: Column[Range[X]], owner: type[Any]) -> Column[X | None]: ...
+        @overload
+        def __get__(self, column: Column[Range[X] | None], owner: type[Any]) -> Column[X | None]: ...
+        def __get__(self, column: Any, owner: type[Any]) -> Any: ...
+
 
 class Column(Handle[T]):
     """A field seen from a query: `Album.title == "Powerage"`, `Album.title.icontains("age")`.
@@ -68,7 +83,7 @@ class Column(Handle[T]):
     __hash__ = object.__hash__
 
     def _compare(self, lookup: str, operand: Any) -> Condition:
-        found = checked_lookup(self.schema, self.node, OPERATORS[lookup])
+        found = named_lookup(self.schema, self.node, lookup)
         if isinstance(operand, (Node, sa.ColumnElement, list, tuple)):
             operand = resolved_operand(Query(self.schema), operand)
         return compare(found, operand)
@@ -88,12 +103,53 @@ class Column(Handle[T]):
         def is_in(self, values: Iterable[T] | QueryHolder) -> Condition: ...
         def range(self, low: T, high: T) -> Condition: ...
 
-    def __getitem__(self, key: str | int) -> Column[Any]:
-        """A value inside a JSON column."""
+        # What the column's type does not have is refused when it is asked for.
+        @overload
+        def contains(self: Expression[str | None], value: str) -> Condition: ...
+        @overload
+        def contains(self: Expression[list[X] | None], value: list[X] | Expression[Any]) -> Condition: ...
+        @overload
+        def contains(self: Expression[Range[X] | None], value: X | Range[X] | Expression[Any]) -> Condition: ...
+        @overload
+        def contains(self: Expression[Mapping[str, Any] | None], value: Mapping[str, Any]) -> Condition: ...
+        def contains(self: Any, value: Any) -> Condition: ...
+        @overload
+        def contained_by(self: Expression[list[X] | None], value: list[X] | Expression[Any]) -> Condition: ...
+        @overload
+        def contained_by(self: Expression[Range[X] | None], value: Range[X] | Expression[Any]) -> Condition: ...
+        @overload
+        def contained_by(self: Expression[Mapping[str, Any] | None], value: Mapping[str, Any]) -> Condition: ...
+        def contained_by(self: Any, value: Any) -> Condition: ...
+        @overload
+        def overlap(self: Expression[list[X] | None], value: list[X] | Expression[Any]) -> Condition: ...
+        @overload
+        def overlap(self: Expression[Range[X] | None], value: Range[X] | Expression[Any]) -> Condition: ...
+        def overlap(self: Any, value: Any) -> Condition: ...
+        def has_key(self: Expression[Mapping[str, Any] | None], key: str) -> Condition: ...
+        def has_keys(self: Expression[Mapping[str, Any] | None], keys: Iterable[str]) -> Condition: ...
+        def has_any_keys(self: Expression[Mapping[str, Any] | None], keys: Iterable[str]) -> Condition: ...
+        def fully_lt(self: Expression[Range[X] | None], value: Range[X] | Expression[Any]) -> Condition: ...
+        def fully_gt(self: Expression[Range[X] | None], value: Range[X] | Expression[Any]) -> Condition: ...
+        def not_lt(self: Expression[Range[X] | None], value: Range[X] | Expression[Any]) -> Condition: ...
+        def not_gt(self: Expression[Range[X] | None], value: Range[X] | Expression[Any]) -> Condition: ...
+        def adjacent_to(self: Expression[Range[X] | None], value: Range[X] | Expression[Any]) -> Condition: ...
+        def isempty(self: Expression[Range[Any] | None], value: bool) -> Condition: ...
+        def search(self: Expression[str | None], value: str | Expression[Any]) -> Condition: ...
+        def trigram_similar(self: Expression[str | None], value: str) -> Condition: ...
+        def trigram_word_similar(self: Expression[str | None], value: str) -> Condition: ...
+        def trigram_strict_word_similar(self: Expression[str | None], value: str) -> Condition: ...
+
+    def __getitem__(self, key: str | int | slice) -> Column[Any]:
+        """A value inside a JSON column, by key or index; an item or a slice of an array.
+
+        Raises `FieldError` for a key that no engine takes, and for a step or a negative index in an array.
+        """
         node = self.node
+        if kind_of(node) == "array":
+            return Column(self.schema, transformed(self.schema, node, arrays.item(key)))
         if not isinstance(node, Reference) or node.values.kind != "json":
             raise TypeError(f"{self!r} ({kind_of(node)}) is no JSON column: it has no {key!r} inside.")
-        return Column(self.schema, intern(self.schema, node.path, node.spec, (*node.keys, key)))
+        return Column(self.schema, intern(self.schema, node.path, node.spec, (*node.keys, checked_key(key))))
 
     if TYPE_CHECKING:
         year = _PartOfDay[int]()
@@ -109,15 +165,20 @@ class Column(Handle[T]):
         second = _PartOfClock[int]()
         date = _PartOfMoment[datetime.date]()
         time = _PartOfMoment[datetime.time]()
+        len = _Length()
+        lower = _Bound()
+        upper = _Bound()
     else:
 
         def __getattr__(self, name):
             kind = kind_of(self.node)
-            transform = TRANSFORMS.get(name)
-            if transform is None or not transform.suits(kind):
-                choices = ", ".join(parts_of(kind) + available(kind))
+            transform = transforms.find(name, kind)
+            if transform is not None:
+                return Column(self.schema, transformed(self.schema, self.node, transform))
+            if name in operators.SPELLED or operators.find(name, kind) is None:
+                choices = ", ".join(transforms.names(kind) + operators.names(kind))
                 raise AttributeError(f"{self!r} ({kind}) has no {name!r}. Choose from: {choices}.")
-            return Column(self.schema, transformed(self.schema, self.node, transform))
+            return partial(self.lookup, name)
 
 
 class Step:

@@ -54,7 +54,7 @@ class Lookup:
         )
         self.kind = kind_of(left)
         bounded = operator.name in ("exact", "in")
-        self.check: Checker = operand_checker(self.name, left.output, self.kind, bounded=bounded)
+        self.check: Checker = operand_checker(self.name, left.output, self.kind, bounded=bounded, core=operator.core)
 
     def __repr__(self) -> str:
         return self.name
@@ -150,6 +150,11 @@ class Leaf(Looked):
         return len(self.values)
 
 
+def padded(count: int) -> int:
+    """How many parameters there are for some values, so that few numbers of them occur: the next power of two."""
+    return 1 << (count - 1).bit_length() if count else 0
+
+
 class Members(Looked):
     """`in` with a list of values: one parameter where the engine takes lists, padded to a power of two elsewhere."""
 
@@ -168,7 +173,7 @@ class Members(Looked):
 
     def padded(self) -> int:
         """How many parameters it has elsewhere."""
-        return 1 << (len(self.values) - 1).bit_length()
+        return padded(len(self.values))
 
     def shape(self, values: list[Any], engine: str) -> Hashable:
         if self.as_one(engine):

@@ -243,7 +243,10 @@ def _joined(writer: Writer, conflict: Conflict) -> str:
     fields = conflict.unique
     names = [f"u{index}" for index in range(len(fields))]
     lists = ", ".join([writer.array(spec, number) for number, spec in enumerate(fields, 1)])
-    equal = [f"{writer.table}.{writer.column(s)} = v.{name}" for s, name in zip(fields, names, strict=True)]
+    equal = [
+        f"{writer.table}.{writer.column(s)} = {writer.unnested(s, f'v.{name}')}"
+        for s, name in zip(fields, names, strict=True)
+    ]
     columns = ", ".join([f"{writer.table}.{writer.column(spec)}" for spec in writer.schema.fields.values()])
     return (
         f"SELECT v.n - 1, {columns} FROM unnest({lists}) WITH ORDINALITY AS v ({', '.join(names)}, n) "

@@ -40,8 +40,7 @@ def _reference(node: Reference, scope: Scope) -> Element:
 
 def json_path(node: Reference, scope: Scope) -> Element:
     """The parameter that holds the keys of a value inside JSON."""
-    engine = scope.compilation.engine
-    kind, prepare = jsonpath.path_type(engine), jsonpath.prepare_path(engine)
+    kind, prepare = jsonpath.path_type(scope.compilation.engine), jsonpath.prepare_path(scope.compilation.dialect)
     return scope.compilation.parameter(node.position, kind, prepare, raw=True)
 
 

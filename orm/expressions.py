@@ -180,6 +180,10 @@ class Expression(Node, Generic[T_co]):
         """It lies between the two, both included."""
         return self._compare("range", (low, high))
 
+    def lookup(self, name: str, value: Any) -> Condition:
+        """The condition of any lookup by its name, as in `filter(title__name=value)`; those of your own, too."""
+        return self._compare(name, value)
+
     def iexact(self: Expression[str | None], value: str) -> Condition:
         """It is the text, but for case."""
         return self._compare("iexact", value)
@@ -446,6 +450,11 @@ class Function(Expression[T_co]):
     def options(self) -> Hashable:
         """What decides about the SQL besides the operands."""
         return None
+
+    @property
+    def output(self) -> FieldSpec:
+        """What its value is: like that of its first operand, unless a subclass says otherwise."""
+        return kinds.like(output_of(self.parts[0]), null=any(output_of(part).null for part in self.parts))
 
     def build(self, dialect: Dialect, operands: tuple[Element, ...]) -> Element:
         """Its SQL."""

@@ -19,6 +19,10 @@ Server = sa.ColumnElement[Any] | sa.TextClause
 """An expression that is the server's default: `sa.func.now()`, `sa.text("…")`."""
 
 
+MUTABLE: Final = ("json", "array")
+"""The kinds whose values can be changed in place."""
+
+
 class Options(TypedDict, total=False):
     """What every field takes.
 
@@ -93,7 +97,7 @@ class Field(Generic[T]):
             default=default,
             server_default=server,
             generated=self.generated,
-            mutable=self.kind == "json",
+            mutable=self.kind in MUTABLE,
             version=self.version,
             comment=options.get("comment"),
             limits=options,

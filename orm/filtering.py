@@ -17,7 +17,7 @@ from orm.conditions import Compared, Constant, Leaf, Members
 from orm.elements import element, json_path, made
 from orm.exceptions import FieldError
 from orm.expressions import Clause, Condition, Reference, Tree
-from orm.operators import Element, fold
+from orm.operators import Element, fold, needs_folding
 from orm.paths import can_be_null, has_conditions, many, many_paths, needs_row, stays_within
 from orm.query import Node, Path
 from orm.scopes import From, Prepare, Scope
@@ -113,7 +113,7 @@ def _leaf(node: Node, scope: Scope) -> Element:
             return _apart(node, scope, hidden)
     if isinstance(node, Leaf):
         left = node.left
-        if isinstance(left, Reference) and left.keys:
+        if isinstance(left, Reference) and left.keys and not node.lookup.operator.whole:
             return _json_leaf(node, cast("Any", left), scope)
         return _plain_leaf(node, scope)
     if isinstance(node, Members):
@@ -145,11 +145,14 @@ def _plain_leaf(node: Leaf, scope: Scope) -> Element:
     operator, compilation = node.lookup.operator, scope.compilation
     engine = compilation.engine
     left = element(node.left, scope)
-    kind = types.Text() if operator.operand == "text" else types.operand_type(left.type, compilation.dialect)
+    if operator.sent is not None:
+        kind = operator.sent(compilation.dialect, left.type, node.variant)
+    else:
+        kind = types.Text() if operator.operand == "text" else types.operand_type(left.type, compilation.dialect)
     prepare = operator.prepare
     made: Prepare | None = (lambda value: prepare(engine, value)) if prepare is not None else None
     operands = [compilation.parameter(node.position + i, kind, made) for i in range(len(node.values))]
-    if engine == "sqlite" and operator.variant is not None and node.variant:
+    if engine == "sqlite" and operator.variant is needs_folding and node.variant:
         left, operands = fold(left), [cast("Any", fold(operand)) for operand in operands]
     if node.lookup.kind == "json" and operator.name == "exact":
         return jsonpath.equals(compilation.dialect, left, operands[0])

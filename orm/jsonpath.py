@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -15,10 +15,14 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 from orm import types
-from orm.exceptions import NotSupportedError
+from orm.engines import is_mariadb
+from orm.exceptions import FieldError, NotSupportedError
 from orm.operators import Element, Operator
+from orm.plaintext import check_text
 
 Keys = tuple[str | int, ...]
+_FAR: Final = 2**31
+"""No list has so many items."""
 
 
 def path_type(engine: str) -> TypeEngine[Any]:
@@ -26,15 +30,26 @@ def path_type(engine: str) -> TypeEngine[Any]:
     return postgresql.ARRAY(sa.Text()) if engine == "postgresql" else types.Text()
 
 
-def prepare_path(engine: str) -> Callable[[Keys], Any]:
+def prepare_path(dialect: Dialect) -> Callable[[Keys], Any]:
     """Turns keys into what the engine takes: a list of texts on PostgreSQL, a JSON path elsewhere."""
-    if engine == "postgresql":
+    if dialect.name == "postgresql":
         return lambda keys: [str(key) for key in keys]
-    return _sqlite_path if engine == "sqlite" else _path
+    if dialect.name == "sqlite":
+        return _sqlite_path
+    return _mariadb_path if is_mariadb(dialect) else path_of
 
 
-def _path(keys: Keys) -> str:
-    return "$" + "".join(f"[{k}]" if isinstance(k, int) else f".{json.dumps(k, ensure_ascii=False)}" for k in keys)
+def path_of(keys: Keys, last: str = "last") -> str:
+    """The keys as a JSON path."""
+    return "$" + "".join([_step(key, last) for key in keys])
+
+
+def _step(key: str | int, last: str) -> str:
+    if isinstance(key, str):
+        return f".{json.dumps(key, ensure_ascii=False)}"
+    if key >= 0:
+        return f"[{key}]"
+    return f"[{last}{key}]" if last == "#" else f"[{last}{key + 1 or ''}]"
 
 
 def _sqlite_path(keys: Keys) -> str:
@@ -42,7 +57,29 @@ def _sqlite_path(keys: Keys) -> str:
     for key in keys:
         if isinstance(key, str) and '"' in key:
             raise NotSupportedError(f"SQLite's JSON paths cannot name the key {key!r}, which has a double quote in it.")
-    return _path(keys)
+    return path_of(keys, "#")
+
+
+def _mariadb_path(keys: Keys) -> str:
+    """MariaDB 10.11 counts from the end of the first row's list in the lists of all rows."""
+    if any(isinstance(key, int) and key < 0 for key in keys):
+        raise NotSupportedError("MariaDB finds no item of a JSON list from its end. Use an index from 0.")
+    return path_of(keys)
+
+
+def checked_key(key: Any) -> str | int:
+    """A key or an index of JSON. Raises `FieldError` for what no database takes."""
+    if isinstance(key, int) and not isinstance(key, bool) and abs(key) < _FAR:
+        return key
+    if not isinstance(key, str):
+        raise FieldError(f"{key!r} is no key of JSON. Give a text, or the index of an item, from the end if negative.")
+    return check_text("a key of JSON", key)
+
+
+def word_key(word: str) -> str | int:
+    """What a word after a JSON column means: digits are an index."""
+    index = word.isascii() and word.isdecimal() and len(word) < len(str(_FAR))
+    return int(word) if index else checked_key(word)
 
 
 def document(engine: str, column: Element, path: Element) -> Element:
@@ -112,7 +149,7 @@ def equals(dialect: Dialect, left: Element, right: Element) -> Element:
         return left == right
     if dialect.name == "sqlite":
         return sa.func.json(left) == sa.func.json(right)
-    if getattr(dialect, "is_mariadb", False):
+    if is_mariadb(dialect):
         # MariaDB 10.11 answers 1 where JSON_EXTRACT finds nothing.
         return sa.and_(left.is_not(None), sa.func.json_equals(left, right) == sa.literal_column("1"))
     return cast("Element", left == sa.cast(right, sa.JSON()))

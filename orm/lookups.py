@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from orm import transforms
 from orm.aggregates import Aggregate
 from orm.conditions import Compared, Constant, Leaf, Lookup, Members, Q, kind_of
 from orm.exceptions import FieldError, ValidationError
@@ -27,14 +28,16 @@ from orm.expressions import (
     Reference,
     Tree,
 )
-from orm.operands import check_text, checked_items, items_of, key_of, key_target, operand_check
-from orm.operators import NOT_NULL, OPERATORS, Operator
+from orm.jsonlookups import CONTAINS
+from orm.jsonpath import word_key
+from orm.operands import check_text, checked_items, items_of, key_of, key_target, listed, operand_check
+from orm.operators import NOT_NULL, OPERATORS, Operator, names, needs_folding, own, reserved
 from orm.parameters import Param, ParameterLeaf, ParameterMembers, Slot
 from orm.query import Node, Path, Query, QueryHolder, origin_of, walk
 from orm.schema import FieldSpec, Relation, Schema
 from orm.sources import CTEColumn
 from orm.subqueries import Subselect, embedded
-from orm.transforms import TRANSFORMS, Transform
+from orm.transforms import Transform
 
 _NEVER = Constant(False)
 
@@ -93,7 +96,7 @@ def resolve_condition(query: Query, given: Any) -> Condition:
 
 def _comparison(query: Query, given: Comparison) -> Condition:
     left = cast("Expression", resolve(query, given.parts[0]))
-    lookup = checked_lookup(query.schema, left, OPERATORS[given.lookup])
+    lookup = named_lookup(query.schema, left, given.lookup)
     return compare(lookup, resolved_operand(query, given.operand))
 
 
@@ -259,25 +262,20 @@ def _parse(schema: Schema, words: str, *, operators: bool) -> Lookup:
 def _finish_column(schema: Schema, path: Path, spec: FieldSpec, rest: list[str], words: str, operators: bool) -> Lookup:
     if spec.kind != "json":
         return _finish(schema, intern(schema, path, spec), rest, words, operators)
-    end = len(rest) - 1 if rest and operators and rest[-1] in OPERATORS else len(rest)
-    keys = tuple([int(word) if word.isdecimal() else word for word in rest[:end]])
+    end = len(rest) - 1 if rest and operators and reserved(rest[-1]) else len(rest)
+    keys = tuple([word_key(word) for word in rest[:end]])
     return _finish(schema, intern(schema, path, spec, keys), rest[end:], words, operators)
 
 
 def _finish(schema: Schema, left: Expression, rest: list[str], words: str, operators: bool) -> Lookup:
     """The lookup of an expression with the transforms and the operator that the rest of the words name."""
-    while rest and (transform := _transform(left, rest[0])) is not None:
+    while rest and (transform := transforms.find(rest[0], kind_of(left))) is not None:
         left, rest = transformed(schema, left, transform), rest[1:]
     if not rest:
         return checked_lookup(schema, left, OPERATORS["exact"])
     if len(rest) > 1 or rest[0] not in OPERATORS or not operators:
         raise _unknown_lookup(left, words, rest, operators)
     return checked_lookup(schema, left, OPERATORS[rest[0]])
-
-
-def _transform(left: Expression, word: str) -> Transform | None:
-    found = TRANSFORMS.get(word)
-    return found if found is not None and found.suits(kind_of(left)) else None
 
 
 def transformed(schema: Schema, left: Expression, transform: Transform) -> Expression:
@@ -293,30 +291,27 @@ def transformed(schema: Schema, left: Expression, transform: Transform) -> Expre
 
 def _unknown_lookup(left: Expression, words: str, rest: list[str], operators: bool) -> FieldError:
     kind = kind_of(left)
-    choices = parts_of(kind)
-    if operators:
-        choices += available(kind)
+    choices = transforms.names(kind) + (names(kind) if operators else [])
     what = f"Choose from: {', '.join(choices)}." if choices else "Nothing can follow it here."
     label = left.spec.label if isinstance(left, Reference) else repr(left)
     return FieldError(f"{words!r}: {label} ({kind}) has no {'__'.join(rest)!r}. {what}")
 
 
-def parts_of(kind: str) -> list[str]:
-    """The names of the transforms that a kind of value has."""
-    return [name for name, transform in TRANSFORMS.items() if transform.suits(kind)]
-
-
-def available(kind: str) -> list[str]:
-    """The names of the operators that a kind of field has."""
-    return [name for name, entry in OPERATORS.items() if entry.kinds is None or kind in entry.kinds]
+def named_lookup(schema: Schema, left: Expression, name: str) -> Lookup:
+    """The lookup of an expression under a name. Raises `FieldError`."""
+    if name not in OPERATORS:
+        kind = kind_of(left)
+        raise FieldError(f"{left!r} ({kind}) has no lookup {name!r}. Choose from: {', '.join(names(kind))}.")
+    return checked_lookup(schema, left, OPERATORS[name])
 
 
 def checked_lookup(schema: Schema, left: Expression, operator: Operator) -> Lookup:
     """A lookup. Raises `FieldError` when values of that kind do not have the operator."""
     kind = kind_of(left)
+    operator = own(operator, kind)
     if operator.kinds is not None and kind not in operator.kinds and kind != "any":
         what = f"{left.owner.name}.{left.spec.label}" if isinstance(left, Reference) else repr(left)
-        raise FieldError(f"{what} ({kind}) has no lookup {operator.name!r}. Choose from: {', '.join(available(kind))}.")
+        raise FieldError(f"{what} ({kind}) has no lookup {operator.name!r}. Choose from: {', '.join(names(kind))}.")
     if not isinstance(left, Reference) or left.keys:
         return Lookup(left, operator)
     identity = (left, operator)
@@ -362,9 +357,13 @@ def compare(lookup: Lookup, value: Any) -> Condition:
             return _is_null(lookup)
         return _leaf(lookup, (lookup.check(key_of(lookup, value)),))
     if operand == "text":
+        if lookup.kind == "json_value" and isinstance(value, (dict, list)):
+            return _document(lookup, value)
         return _leaf(lookup, (check_text(lookup, value),))
     if operand == "values":
         return _members(lookup, value)
+    if operand == "expression":
+        return _compare_expression(lookup, value)
     if operand == "flag":
         return _flag(lookup, value)
     return _pair(lookup, value)
@@ -381,7 +380,7 @@ def _keys(lookup: Lookup) -> bool:
 
 def _leaf(lookup: Lookup, values: tuple[Any, ...]) -> Leaf:
     operator = lookup.operator
-    if _keys(lookup):
+    if _keys(lookup) and not operator.whole:
         return Leaf(lookup, values, json_variant(values[0]) if operator.operand == "value" else None)
     return Leaf(lookup, values, None if operator.variant is None else operator.variant(values[0]))
 
@@ -395,6 +394,14 @@ def json_variant(value: Any) -> str:
     if isinstance(value, (int, float)):
         return "number"
     return "string" if isinstance(value, str) else "document"
+
+
+def _document(lookup: Lookup, value: Any) -> Condition:
+    """A text lookup of a value inside JSON that is given an object or a list: what its name means for JSON."""
+    if lookup.operator.name != "contains":
+        raise _wrong(lookup, value, f"{lookup.name} takes a text, not {value!r}.")
+    whole = Lookup(lookup.left, CONTAINS)
+    return _leaf(whole, (whole.check(value),))
 
 
 def _is_null(lookup: Lookup) -> Condition:
@@ -419,12 +426,15 @@ def _with_operator(lookup: Lookup, operator: Operator) -> Lookup:
 def _flag(lookup: Lookup, value: Any) -> Condition:
     if not isinstance(value, bool):
         raise _wrong(lookup, value, f"{lookup.name} takes True or False, not {value!r}.")
-    return Leaf(lookup if value else _with_operator(lookup, NOT_NULL), ())
+    return Leaf(lookup if value else _with_operator(lookup, lookup.operator.opposite or NOT_NULL), ())
 
 
 def _members(lookup: Lookup, value: Any) -> Condition:
+    if lookup.operator.name != "in":
+        checked = listed(lookup, value)
+        return Leaf(lookup, tuple(checked), len(checked))
     items = items_of(lookup, value)
-    if lookup.kind in ("json_value", "json") or any(isinstance(item, Node) for item in items):
+    if lookup.kind in ("json_value", "json", "array") or any(isinstance(item, Node) for item in items):
         exact = _with_operator(lookup, OPERATORS["exact"])
         return simplify("or", [compare(exact, item) for item in items])
     checked = checked_items(lookup, items)
@@ -447,22 +457,29 @@ def _end(lookup: Lookup, value: Any) -> Any:
     return Slot(value, lookup.name, lookup.check) if isinstance(value, Param) else lookup.check(value)
 
 
-def _compare_expression(lookup: Lookup, value: Node | QueryHolder) -> Condition:
+def _compare_expression(lookup: Lookup, value: Any) -> Condition:
     if isinstance(value, Param):
         return _compare_parameter(lookup, value)
     if isinstance(value, QueryHolder):
         return _in_query(lookup, value.query)
     if not lookup.operator.expressions or _keys(lookup):
         raise FieldError(f"{lookup.name} takes a value, not the expression {value!r}.")
+    if lookup.operator.adapt is not None:
+        left, value = lookup.operator.adapt(lookup.left, value)
+        lookup = Lookup(left, lookup.operator)
     return Compared(lookup, value)
 
 
 def _compare_parameter(lookup: Lookup, param: Param) -> Condition:
     operand = lookup.operator.operand
     is_json = lookup.kind in ("json_value", "json")
-    if (is_json and operand == "values") or (_keys(lookup) and operand == "value"):
+    operator = lookup.operator
+    by_value = operator.variant not in (None, needs_folding) or operand == "expression"
+    is_listed = operand == "values" and (is_json or operator.name != "in")
+    if is_listed or by_value or (_keys(lookup) and operand == "value" and not operator.whole):
+        what = "JSON" if is_json else "it"
         raise FieldError(
-            f"{lookup.name} cannot be compared with {param!r}: how JSON is compared depends on the value's type. "
+            f"{lookup.name} cannot be compared with {param!r}: how {what} is compared depends on the value's type. "
             "Compile a query for each value, or do not compile it."
         )
     if operand == "flag":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, dataclass_tr
 
 import sqlalchemy as sa
 
-from orm import constructors, numeric, persistence, relations
+from orm import constructors, numeric, persistence, postgresql, relations
 from orm.attributes import load_columns, missing, not_settable, set_value, sparse
 from orm.columns import attribute
 from orm.database import Database
@@ -233,6 +233,12 @@ def _restore(model: Any, values: dict[str, Any], state: tuple[bool, set[str]] | 
         constructors.JSON,
         constructors.Enum,
         constructors.IPAddress,
+        postgresql.Array,
+        postgresql.IntegerRange,
+        postgresql.BigIntegerRange,
+        postgresql.DecimalRange,
+        postgresql.DateRange,
+        postgresql.DateTimeRange,
         numeric.Version,
         relations.ForeignKey,
         relations.OneToOne,

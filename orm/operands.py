@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from orm.conditions import Lookup
+from orm import plaintext
+from orm.conditions import Lookup, padded
 from orm.exceptions import FieldError, ValidationError
 from orm.expressions import Reference
 from orm.query import Node
@@ -21,29 +22,27 @@ def checked_items(lookup: Lookup, value: Any) -> list[Any]:
 
 def items_of(lookup: Lookup, value: Any) -> list[Any]:
     """The items of a list without NULLs, instances as their keys. Raises `ValidationError` for what is no list."""
+    return [key_of(lookup, item) for item in _iterated(lookup, value) if item is not None]
+
+
+def _iterated(lookup: Lookup, value: Any) -> Iterable[Any]:
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise ValidationError.single(
             lookup.name, f"{lookup.name} takes a list, a set or another iterable, not {value!r}.", value
         )
-    return [key_of(lookup, item) for item in value if item is not None]  # pyright: ignore[reportUnknownVariableType]
+    items: Iterable[Any] = cast("Any", value)
+    return items
+
+
+def listed(lookup: Lookup, value: Any) -> list[Any]:
+    """The checked items of a list that is compared as one, the last repeated so that few lengths occur."""
+    items = [lookup.check(key_of(lookup, item)) for item in _iterated(lookup, value)]
+    return items + items[-1:] * (padded(len(items)) - len(items))
 
 
 def check_text(lookup: Lookup, value: Any) -> str:
     """The operand of a text lookup. Raises `ValidationError` when it is no text that a database takes."""
-    if not isinstance(value, str):
-        raise ValidationError.single(lookup.name, f"{lookup.name} takes a text, not {value!r}.", value)
-    if "\0" in value:
-        raise ValidationError.single(
-            lookup.name, f"{lookup.name}: a text with a NUL character cannot be in a database.", value
-        )
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValidationError.single(
-                lookup.name, f"{lookup.name}: {value!r} has surrogates and is no valid text.", value
-            ) from None
-    return value
+    return plaintext.check_text(lookup.name, value)
 
 
 def key_of(lookup: Lookup, value: Any) -> Any:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
+from pydantic_core import CoreSchema
 from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
 
-from orm.exceptions import NotSupportedError
+from orm.engines import engine_name
+from orm.exceptions import FieldError, NotSupportedError
 
 Element = sa.ColumnElement[Any]
 Build = Callable[[Dialect, Element, tuple[Element, ...]], Element]
@@ -33,6 +36,7 @@ ORDERED: Final = frozenset(
         "json_value",
     }
 )
+COMPARABLE: Final = ORDERED | {"array", "range"}
 MOMENTS: Final = frozenset({"datetime", "naive_datetime"})
 DAYS: Final = MOMENTS | {"date"}
 CLOCKS: Final = MOMENTS | {"time"}
@@ -47,21 +51,36 @@ class Operator:
     Attributes:
         kinds: the kinds of field that have it, or `None` for all.
         operand: what it is compared with: a value of the field's type, a list or a pair of them, a text, or a flag.
-        prepare: turns a text into the pattern that is sent, for an engine.
+        prepare: turns an operand into what is sent, for an engine.
         variant: what about an operand decides on SQL.
         expressions: whether the operand may be an expression.
+        core: pydantic's core schema of an operand that is no value of the field's, made of the field's description.
+        sent: the type of the parameter, where it is not the field's; made of the engine, the field's type and the
+            operand's variant.
+        opposite: what a flag of `False` means.
+        adapt: makes both sides what is compared, of the left side and an operand that is an expression; of any operand
+            where `operand` is `expression`.
     """
 
     name: str
     build: Build
-    operand: Literal["value", "values", "pair", "text", "flag"] = "value"
+    operand: Literal["value", "values", "pair", "text", "flag", "expression"] = "value"
     kinds: frozenset[str] | None = None
-    prepare: Callable[[str, str], str] | None = None
+    prepare: Callable[[str, Any], Any] | None = None
     variant: Callable[[Any], Hashable] | None = None
     expressions: bool = False
+    core: Callable[[Any], CoreSchema] | None = None
+    sent: Callable[[Dialect, TypeEngine[Any], Hashable], TypeEngine[Any]] | None = None
+    opposite: Operator | None = None
+    adapt: Callable[[Any, Any], tuple[Any, Any]] | None = None
 
     def __repr__(self) -> str:
         return self.name
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is about JSON as such, not about the text or number that a JSON value is."""
+        return self.kinds is not None and "json" in self.kinds
 
 
 def _simple(compare: Callable[[Any, Any], Any]) -> Build:
@@ -115,7 +134,7 @@ def _folded_pattern(before: str, after: str) -> Callable[[str, str], str]:
     return lambda engine, text: before + escape_like(text) + after
 
 
-def _needs_folding(text: str) -> bool:
+def needs_folding(text: str) -> bool:
     """SQLite folds ASCII by itself; the rest of Unicode needs our function, which is slower."""
     return not text.isascii()
 
@@ -155,40 +174,81 @@ def _mysql_case(engine: str, text: str) -> str:
     return f"(?-i){text}" if engine == "mysql" else text
 
 
-def _search(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
-    if dialect.name == "postgresql":
-        return sa.func.to_tsvector(left).bool_op("@@")(sa.func.plainto_tsquery(operands[0]))
-    if dialect.name == "mysql":
-        return left.match(operands[0])
-    raise NotSupportedError(
-        "SQLite has full text search only in tables made for it (FTS5), so a column has no lookup 'search'. "
-        "Use icontains, or the query set's search(…)."
-    )
+def only_on_postgresql(dialect: Dialect, what: str, cure: str) -> None:
+    """Raise `NotSupportedError` on another engine than PostgreSQL."""
+    if dialect.name != "postgresql":
+        raise NotSupportedError(f"{engine_name(dialect)} has no {what}: PostgreSQL has. {cure}")
 
 
-OPERATORS: Final[Mapping[str, Operator]] = {
+def postgresql_infix(symbol: str, what: str, cure: str) -> Build:
+    """The SQL of an operator that PostgreSQL alone has."""
+
+    def build(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
+        only_on_postgresql(dialect, what, cure)
+        return left.bool_op(symbol)(operands[0])
+
+    return build
+
+
+OPERATORS: Final[dict[str, Operator]] = {
     entry.name: entry
     for entry in (
         Operator("exact", _simple(operator.eq), expressions=True),
-        Operator("gt", _simple(operator.gt), kinds=ORDERED, expressions=True),
-        Operator("gte", _simple(operator.ge), kinds=ORDERED, expressions=True),
-        Operator("lt", _simple(operator.lt), kinds=ORDERED, expressions=True),
-        Operator("lte", _simple(operator.le), kinds=ORDERED, expressions=True),
+        Operator("gt", _simple(operator.gt), kinds=COMPARABLE, expressions=True),
+        Operator("gte", _simple(operator.ge), kinds=COMPARABLE, expressions=True),
+        Operator("lt", _simple(operator.lt), kinds=COMPARABLE, expressions=True),
+        Operator("lte", _simple(operator.le), kinds=COMPARABLE, expressions=True),
         Operator("in", _in, operand="values"),
         Operator("range", _range, operand="pair", kinds=ORDERED - {"json_value"}),
         Operator("isnull", _isnull, operand="flag"),
-        Operator("iexact", _iexact, operand="text", kinds=TEXT | {"json_value"}, variant=_needs_folding),
+        Operator("iexact", _iexact, operand="text", kinds=TEXT | {"json_value"}, variant=needs_folding),
         Operator("contains", _like, "text", TEXT | {"json_value"}, _pattern("%", "%")),
         Operator("startswith", _like, "text", TEXT | {"json_value"}, _pattern("", "%")),
         Operator("endswith", _like, "text", TEXT | {"json_value"}, _pattern("%", "")),
-        Operator("icontains", _ilike, "text", TEXT | {"json_value"}, _folded_pattern("%", "%"), _needs_folding),
-        Operator("istartswith", _ilike, "text", TEXT | {"json_value"}, _folded_pattern("", "%"), _needs_folding),
-        Operator("iendswith", _ilike, "text", TEXT | {"json_value"}, _folded_pattern("%", ""), _needs_folding),
-        Operator("regex", _regex(""), "text", TEXT, _mysql_case),
-        Operator("iregex", _regex("i"), "text", TEXT, _regex_prefix("?i")),
-        Operator("search", _search, "text", TEXT),
+        Operator("icontains", _ilike, "text", TEXT | {"json_value"}, _folded_pattern("%", "%"), needs_folding),
+        Operator("istartswith", _ilike, "text", TEXT | {"json_value"}, _folded_pattern("", "%"), needs_folding),
+        Operator("iendswith", _ilike, "text", TEXT | {"json_value"}, _folded_pattern("%", ""), needs_folding),
+        Operator("regex", _regex(""), "text", TEXT | {"json_value"}, _mysql_case),
+        Operator("iregex", _regex("i"), "text", TEXT | {"json_value"}, _regex_prefix("?i")),
     )
 }
-"""Every operator by its name."""
+"""Every operator by its name; of several with one name, which kinds of field share, the first."""
+SPELLED: Final = frozenset(OPERATORS)
+"""Names that columns spell otherwise, as `==`, or have a method for."""
+_OWN: Final[dict[tuple[str, str], Operator]] = {}
+"""Operators of one kind of field, by the kind and the name that operators of other kinds have, too."""
 NOT_NULL: Final = Operator("not_null", _not_null, operand="flag")
 """What `isnull=False` is: no negation of `isnull`, as over a relation it is about the same related row as the rest."""
+
+
+def find(name: str, kind: str) -> Operator | None:
+    """The operator of a name that a kind of field has."""
+    entry = own(OPERATORS[name], kind) if name in OPERATORS else None
+    return entry if entry is not None and (entry.kinds is None or kind in entry.kinds) else None
+
+
+def own(entry: Operator, kind: str) -> Operator:
+    """What an operator's name means for a kind of field."""
+    return _OWN.get((kind, entry.name), entry)
+
+
+def reserved(word: str) -> bool:
+    """Whether a word after a JSON column is a lookup and no key."""
+    return word in SPELLED or find(word, "json") is not None or find(word, "json_value") is not None
+
+
+def names(kind: str) -> list[str]:
+    """The names of the operators that a kind of field has."""
+    return [name for name in OPERATORS if find(name, kind) is not None]
+
+
+def add(entry: Operator) -> None:
+    """Add an operator. Raises `FieldError` when a kind that it is for has one of that name."""
+    kinds = sorted(entry.kinds or ())
+    general = OPERATORS.get(entry.name)
+    listed = general.kinds or () if general is not None else ()
+    taken = [kind for kind in kinds if (kind, entry.name) in _OWN or kind in listed]
+    if taken:
+        raise FieldError(f"There is a lookup {entry.name!r} already, for {', '.join(taken)}. Choose another name.")
+    OPERATORS.setdefault(entry.name, entry)
+    _OWN.update({(kind, entry.name): entry for kind in kinds})

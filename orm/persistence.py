@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
@@ -151,8 +152,14 @@ def note_loaded(instance: Instance, schema: Schema, values: Mapping[str, Any]) -
         set_attribute(instance, name, value)
     for spec in schema.mutable:
         if spec.name in values:
-            value = values[spec.name]
-            set_attribute(instance, f"_loaded_{spec.name}", None if value is None else dumps(value))
+            set_attribute(instance, f"_loaded_{spec.name}", _noted(spec, values[spec.name]))
+
+
+def _noted(spec: FieldSpec, value: Any) -> Any:
+    """What a mutable value is compared with later: JSON its text, a list its copy."""
+    if value is None:
+        return None
+    return list(value) if spec.kind == "array" else dumps(value)
 
 
 def _forget_state(instance: Instance) -> None:
@@ -233,7 +240,14 @@ def _mutated(instance: Instance, spec: FieldSpec) -> bool:
     before = slot(instance, f"_loaded_{spec.name}", _UNSET)
     if before is _UNSET or before is None or value is None:
         return before is not value and before is not _UNSET
+    if spec.kind == "array":
+        return _plain(value) != _plain(before)
     return dumps(value) != dumps(_decoder.decode(before if isinstance(before, str) else before.decode()))
+
+
+def _plain(items: list[Any]) -> list[Any]:
+    """A list as it may have come from the driver: members of enumerations as their values."""
+    return [item.value if isinstance(item, enum.Enum) else item for item in items]
 
 
 async def save(instance: Instance, names: Iterable[str] | None = None, using: Database | None = None) -> None:

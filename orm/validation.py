@@ -56,8 +56,19 @@ def json_value(value: Any) -> Any:
     raise ValueError(f"JSON has no {type(value).__name__}")
 
 
+def _operand_schema(spec: FieldSpec, kind: str) -> CoreSchema:
+    return spec.operand if kind == spec.kind else _BY_KIND[kind]
+
+
 @lru_cache(CACHE_SIZE)
-def operand_checker(name: str, spec: FieldSpec, kind: str, *, bounded: bool) -> Checker:
+def operand_checker(
+    name: str,
+    spec: FieldSpec,
+    kind: str,
+    *,
+    bounded: bool,
+    core: Callable[[FieldSpec], CoreSchema] | None = None,
+) -> Checker:
     """Checks what a column is compared with.
 
     Args:
@@ -65,10 +76,11 @@ def operand_checker(name: str, spec: FieldSpec, kind: str, *, bounded: bool) -> 
         spec: what the values of the column are.
         kind: the kind of what is compared: the field's, or that of a transform.
         bounded: whether the longest text counts: a longer one can equal none in the column.
+        core: makes the core schema of an operand that is no value of the column's.
     """
-    core = spec.operand if kind == spec.kind else _BY_KIND[kind]
+    schema = _operand_schema(spec, kind) if core is None else core(spec)
     length = spec.limits.get("max_length") if bounded and kind == "text" else None
-    validate = SchemaValidator(core).validate_python
+    validate = SchemaValidator(schema).validate_python
 
     def check(value: Any) -> Any:
         try:
@@ -145,7 +157,7 @@ def _problems(error: CoreError, name: str | None = None) -> list[dict[str, Any]]
 
 def _first(error: CoreError) -> str:
     problem = error.errors(include_url=False, include_context=False)[0]
-    return f"{problem['msg']}, not {_short(problem['input'])}."
+    return f"{problem['msg'].removeprefix('Value error, ')}, not {_short(problem['input'])}."
 
 
 def _describe(problem: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy.engine import Dialect
 
 from orm import types
+from orm.arrays import literal
 from orm.database import Database, Outcome
 from orm.exceptions import IntegrityError, NotNullViolation, StaleInstance, ValidationError
 from orm.plans import Plan
@@ -89,8 +90,15 @@ class Writer:
 
     def array(self, spec: FieldSpec, number: int) -> str:
         """A parameter that is a list of a column's values; its type has no length, lest a cast cut values."""
-        name = types.sql_name(self.schema.value_spec(spec).type, self.dialect)
-        return f"${number}::{_TYPE_LENGTH.sub('', name)}[]"
+        name = "TEXT" if spec.kind == "array" else self._type(spec)
+        return f"${number}::{name}[]"
+
+    def unnested(self, spec: FieldSpec, name: str) -> str:
+        """A value that came in such a list as one of a column: arrays come as texts."""
+        return f"{name}::{self._type(spec)}" if spec.kind == "array" else name
+
+    def _type(self, spec: FieldSpec) -> str:
+        return _TYPE_LENGTH.sub("", types.sql_name(self.schema.value_spec(spec).type, self.dialect))
 
     def processors(self, fields: Sequence[FieldSpec]) -> tuple[types.Processor | None, ...]:
         """What turns values into the driver's form."""
@@ -322,7 +330,9 @@ async def send_rows(
     head = f"INSERT INTO {writer.table} ({writer.columns(fields)})"
     if arrays:
         lists = ", ".join([writer.array(spec, number) for number, spec in enumerate(fields, 1)])
-        sql = f"{head} SELECT * FROM unnest({lists}){ending}{returning}"
+        names = [f"c{index}" for index in range(len(fields))]
+        chosen = ", ".join([writer.unnested(spec, name) for spec, name in zip(fields, names, strict=True)])
+        sql = f"{head} SELECT {chosen} FROM unnest({lists}) AS v ({', '.join(names)}){ending}{returning}"
         arguments = by_column(plan, rows)
     else:
         width = len(fields)
@@ -334,10 +344,11 @@ async def send_rows(
 
 def by_column(plan: WritePlan, rows: Sequence[Values]) -> list[list[Any]]:
     """The driver's arguments for rows: one list a column."""
-    return [
-        [row[spec.name] for row in rows] if process is None else [process(row[spec.name]) for row in rows]
-        for spec, process in zip(plan.fields, plan.processors, strict=True)
-    ]
+    lists: list[list[Any]] = []
+    for spec, process in zip(plan.fields, plan.processors, strict=True):
+        values = [row[spec.name] for row in rows] if process is None else [process(row[spec.name]) for row in rows]
+        lists.append([literal(value) for value in values] if spec.kind == "array" else values)
+    return lists
 
 
 async def _generated_by_position(
@@ -405,7 +416,11 @@ def _update_chunk(
     schema = writer.schema
     plan = writer.plan("", fields, (), "update")
     names = [f"c{index}" for index in range(len(fields))]
-    sets = [(writer.column(s), f"v.{n}") for s, n in zip(fields, names, strict=True) if s is not schema.key]
+    sets = [
+        (writer.column(s), writer.unnested(s, f"v.{n}"))
+        for s, n in zip(fields, names, strict=True)
+        if s is not schema.key
+    ]
     compared = [(schema.key, f"v.{names[fields.index(schema.key)]}")]
     if versions is not None and schema.version is not None:
         names.append("old")

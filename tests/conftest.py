@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from orm import operators, transforms
 from orm.database import Database
 from tests.databases import BACKENDS, DEFAULTS, REQUIRED, Scratch, server_url
 from tests.music import models
@@ -95,6 +97,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     missing = [engine for engine in DEFAULTS if server_url(engine) is None]
     if missing:
         terminalreporter.write_line(f"Skipped for want of a server: {', '.join(missing)} (see CONTRIBUTING.md)")
+
+
+@pytest.fixture
+def registered_words() -> Iterator[None]:
+    """Lookups and transforms that the test registers are gone after it: there is one table of them for all models."""
+    tables: list[dict[Any, Any]] = [operators.OPERATORS, operators._OWN, transforms._TABLE]
+    saved = [dict(table) for table in tables]
+    yield
+    for table, entries in zip(tables, saved, strict=True):
+        table.clear()
+        table.update(entries)
+    for schema in models.schemas.values():
+        schema.cache.clear()
+        schema.plans.clear()
 
 
 @pytest_asyncio.fixture

@@ -95,6 +95,7 @@ def broken(path: Path) -> list[str]:
     return missing
 
 
+@pytest.mark.usefixtures("registered_words")
 @pytest.mark.parametrize("page", PAGES)
 async def test_the_code_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

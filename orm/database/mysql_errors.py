@@ -75,6 +75,11 @@ _CLASSES: Mapping[str, type[Error]] = {
 }
 """For numbers that are not listed: the driver's class."""
 
+_CURES: Mapping[int, str] = {
+    1191: "Make one with CREATE FULLTEXT INDEX … ON table (column).",
+}
+"""What is possible, where the server's message does not say it."""
+
 _LOST = frozenset({0, 1053, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2006, 2013, 2014, 2027, 2055, 4031})
 _ENDS_TRANSACTION = frozenset({1020, 1213, 1614})
 
@@ -106,6 +111,8 @@ def translate(error: BaseException) -> Error:
     text = str(arguments[1]) if number is not None and len(arguments) > 1 else str(error)
     kind = _NUMBERS.get(number or 0) or _CLASSES.get(type(error).__name__, DatabaseError)
     message = f"{text} ({number})" if number is not None else text
+    if number is not None and number in _CURES:
+        message = f"{message}. {_CURES[number]}"
     if issubclass(kind, IntegrityError):
         return kind(message, **_names(kind, text))
     translated = kind(message)

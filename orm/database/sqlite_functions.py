@@ -6,6 +6,7 @@ All of them give NULL where an operand is NULL, and the mathematical ones also w
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -14,6 +15,8 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
+
+from orm.database.containment import contains
 
 
 @lru_cache(maxsize=256)
@@ -190,6 +193,18 @@ _ONE: Final[Mapping[str, Callable[[float], float]]] = {
 }
 _HASHES: Final = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
 
+
+def _json_contains(document: str | float | None, part: str | float | None) -> bool | None:
+    """Whether a JSON value contains another one, as PostgreSQL's `@>` says; SQLite has no such function.
+
+    A column of type JSON keeps a number as one, not as a text: its name gives it the affinity NUMERIC.
+    """
+    if document is None or part is None:
+        return None
+    whole, wanted = (json.loads(value) if isinstance(value, str) else value for value in (document, part))
+    return contains(whole, wanted, top=True)
+
+
 FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
     {
         "orm_fold": _fold,
@@ -197,6 +212,7 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
         "REGEXP": _regexp,
         "orm_shift": _shift,
         "orm_between": _between,
+        "orm_json_contains": _json_contains,
         # As SQLAlchemy keeps them:
         "orm_date": _parsed(lambda text: date.fromisoformat(text).isoformat()),
         "orm_datetime": _parsed(lambda text: datetime.fromisoformat(text).isoformat(" ", "microseconds")),

@@ -11,12 +11,16 @@ from typing import Any, NamedTuple, TypeVar, assert_type
 
 import pydantic
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from typing_extensions import override
 
 import orm
+from orm import postgresql
 from orm.database import Database, Result, Row, Transaction
 from orm.functions import Concat, Greatest, Least, Left, Length, Lower, NullIf, Round, Sqrt
 
 from .base import models
+from .bookings import Booking
 from .notes import Note, NoteQuerySet, Pinned, Tag, Timestamped
 from .samples import Colour, Defaults, Nullable, Sample, Size
 from .users import Profile, User
@@ -503,6 +507,56 @@ async def databases(database: Database) -> None:
         await models.drop_all(database=other)
     registry = orm.Registry(database)
     assert_type(registry.metadata, sa.MetaData)
+
+
+def postgresql_columns() -> None:
+    time = postgresql.Range(datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC))
+    booking = Booking(room="blue", time=time, tags=["x"])
+    assert_type(booking.tags, list[str])
+    assert_type(booking.seats, list[int] | None)
+    assert_type(Booking.tags, orm.Column[list[str]])
+    assert_type(Booking.tags.contains(["x"]), orm.Condition)
+    assert_type(Booking.tags.overlap(["x"]) & Booking.seats.contained_by([1]), orm.Condition)
+    assert_type(Booking.tags.len, orm.Column[int])
+    assert_type(Booking.seats.len, orm.Column[int | None])
+    assert_type(Booking.tags[0] == "x", orm.Condition)
+    assert_type(Booking.floors.contains(3) | Booking.floors.contains(postgresql.Range(1, 3)), orm.Condition)
+    assert_type(Booking.days.contained_by(postgresql.Range(datetime.date(2024, 1, 1))), orm.Condition)
+    assert_type(Booking.time.overlap(time) & Booking.time.adjacent_to(time), orm.Condition)
+    assert_type(Booking.floors.lower, orm.Column[int | None])
+    assert_type(Booking.days.upper, orm.Column[datetime.date | None])
+    assert_type(Booking.prices.isempty(False), orm.Condition)
+    assert_type(Booking.room.trigram_similar("blu"), orm.Condition)
+    assert_type(Booking.room.search(postgresql.SearchQuery("blue", search_type="websearch")), orm.Condition)
+    assert_type(Booking.objects.annotate(v=postgresql.SearchVector("room", weight="A")), orm.QuerySet[Booking])
+
+
+def json_columns() -> None:
+    assert_type(Sample.document.has_key("x") & Sample.document.has_any_keys(["x"]), orm.Condition)
+    assert_type(Sample.document.contains({"x": 1}), orm.Condition)
+    assert_type(Sample.document["x"].contained_by({"x": 1}), orm.Condition)
+    assert_type(Sample.document["x"].contains([1]), orm.Condition)
+    assert_type(Sample.name.lookup("iexact", "x"), orm.Condition)
+
+
+class FirstLetter(orm.Function[str]):
+    @override
+    def build(self, dialect: Dialect, operands: tuple[sa.ColumnElement[Any], ...]) -> sa.ColumnElement[Any]:
+        return sa.func.substr(operands[0], 1, 1)
+
+
+def before(dialect: Dialect, left: sa.ColumnElement[Any], right: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return left < right
+
+
+def register() -> None:
+    orm.transform("first_letter", kinds={"text"})(FirstLetter)
+    orm.lookup("before", kinds=["text"], operand="text")(before)
+    assert_type(Note.text.lookup("before", "m"), orm.Condition)
+
+
+async def functions_of_ones_own() -> None:
+    assert_type(await Note.objects.filter(FirstLetter("text") == "f"), list[Note])
 
 
 def abstract() -> None:

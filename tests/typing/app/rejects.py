@@ -9,9 +9,11 @@ import decimal
 import orm
 from orm.database import Database
 from orm.functions import Left, Length, Lower, Round, Sqrt
+from orm.postgresql import Range
 
 from .accepts import newest
 from .base import Base
+from .bookings import Booking
 from .notes import Note, Pinned, Tag, Timestamped
 from .samples import Colour, Defaults, Nullable, Sample, Size
 from .users import Profile, User
@@ -113,6 +115,26 @@ def functions() -> None:
     orm.Cast(Note.rank)  # type: ignore
     orm.Func(Note.text, function=3, output_field=orm.Text())  # type: ignore
     orm.Value(3, output_field="integer")  # type: ignore
+
+
+def postgresql_columns(time: Range[datetime.datetime]) -> None:
+    Booking(room="blue")  # type: ignore
+    Booking(room="blue", time=time, tags=[1])  # type: ignore
+    Booking(room="blue", time=(1, 2))  # type: ignore
+    Booking.tags.contains([1])  # type: ignore
+    Booking.tags.contains("x")  # type: ignore
+    Booking.room.overlap(["x"])  # type: ignore
+    Booking.floors.contains("x")  # type: ignore
+    Booking.floors.fully_lt(3)  # type: ignore
+    Booking.room.has_key("x")  # type: ignore
+    Booking.room.contains({"x": 1})  # type: ignore
+    Booking.tags.trigram_similar("x")  # type: ignore
+    Booking.room.search(3)  # type: ignore
+    Sample.document.has_keys(3)  # type: ignore
+    Sample.name.nonsense("x")  # type: ignore
+    orm.Array(int)  # type: ignore
+    orm.lookup("x", operand="nothing")  # type: ignore
+    orm.transform("x")(int)  # type: ignore
 
 
 def chains(note: Note, user: User) -> None:

@@ -1,0 +1,20 @@
+"""Texts as databases take them. Pure."""
+
+from __future__ import annotations
+
+from orm.exceptions import ValidationError
+
+
+def check_text(name: str, value: object) -> str:
+    """A text, as it is. Raises `ValidationError`, under a name, for what is none and for one that no database takes."""
+    if not isinstance(value, str):
+        raise ValidationError.single(name, f"{name} takes a text, not {value!r}.", value)
+    if "\0" in value:
+        raise ValidationError.single(name, f"{name}: a text with a NUL character cannot be in a database.", value)
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            message = f"{name}: {value!r} has surrogates and is no valid text."
+            raise ValidationError.single(name, message, value) from None
+    return value

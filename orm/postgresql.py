@@ -1,0 +1,215 @@
+"""What PostgreSQL alone has: arrays, ranges, full text search, and trigrams.
+
+On another engine they raise `NotSupportedError`, which says what to use instead: a field when its table is created, a
+function or lookup when its query is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, Literal, TypeVar, cast, overload
+
+from pydantic_core import core_schema
+from sqlalchemy.dialects.postgresql import Range
+from typing_extensions import Unpack
+
+from orm import ranges
+from orm.arrays import ArrayLength, ArrayType
+from orm.exceptions import FieldError
+from orm.fields import Field, Options, Server, checked, limits
+from orm.fulltext import SearchHeadline, SearchQuery, SearchRank, SearchVector
+from orm.ranges import RangeLower, RangeType, RangeUpper
+from orm.trigrams import (
+    TrigramDistance,
+    TrigramSimilarity,
+    TrigramWordDistance,
+    TrigramWordSimilarity,
+    Unaccent,
+)
+
+__all__ = [
+    "Array",
+    "ArrayLength",
+    "BigIntegerRange",
+    "DateRange",
+    "DateTimeRange",
+    "DecimalRange",
+    "IntegerRange",
+    "Range",
+    "RangeLower",
+    "RangeUpper",
+    "SearchHeadline",
+    "SearchQuery",
+    "SearchRank",
+    "SearchVector",
+    "TrigramDistance",
+    "TrigramSimilarity",
+    "TrigramWordDistance",
+    "TrigramWordSimilarity",
+    "Unaccent",
+]
+
+T = TypeVar("T")
+
+
+# ---------------------------------------------------------------- arrays
+
+
+class ArrayOptions(Options, total=False):
+    """Limits of an array: the least and the greatest number of its items."""
+
+    min_length: int
+    max_length: int
+
+
+_NO_ITEMS: Final = ("json", "array", "range")
+_NOT_OF_ITEMS: Final = ("default", "primary_key", "unique", "index", "column", "comment")
+
+
+@overload
+def Array(
+    items: Field[T],
+    *,
+    null: Literal[False] = False,
+    default: Callable[[], list[T]] | Server = ...,
+    **options: Unpack[ArrayOptions],
+) -> Field[list[T]]: ...
+@overload
+def Array(
+    items: Field[T],
+    *,
+    null: Literal[True],
+    default: Callable[[], list[T] | None] | Server | None = ...,
+    **options: Unpack[ArrayOptions],
+) -> Field[list[T] | None]: ...
+def Array(items: Any, **options: Any) -> Any:
+    """A list of values of one type, each with the limits of the field that is given; on PostgreSQL only.
+
+    Raises `FieldError` when what is given is no field, is one that has no array, or has an option that belongs to the
+    array.
+    """
+    given = checked("Array", options, "min_length", "max_length")
+    if not isinstance(items, Field):
+        raise FieldError(f"Array takes a field, as in Array(orm.Integer()), not {items!r}.")
+    kind = cast("Any", items)
+    if kind.kind in _NO_ITEMS or kind.generated or kind.version:
+        raise FieldError("Array takes a field of plain values: Array(orm.Integer()). Use JSON for lists of lists.")
+    misplaced = [name for name in _NOT_OF_ITEMS if name in kind.options]
+    if misplaced:
+        raise FieldError(f"{misplaced[0]} is an option of the Array, not of its items: Array(…, {misplaced[0]}=…).")
+    spec = kind.spec("item")
+    item = core_schema.nullable_schema(spec.core) if spec.null else spec.core
+    operand = core_schema.nullable_schema(spec.operand) if spec.null else spec.operand
+    return Field[Any](
+        "array",
+        ArrayType(spec),
+        core_schema.list_schema(item, strict=True, **limits(given, "min_length", "max_length")),
+        given,
+        operand=core_schema.list_schema(operand, strict=True),
+    )
+
+
+# ---------------------------------------------------------------- ranges
+
+
+def _range(name: str, of: str, options: dict[str, Any]) -> Any:
+    return Field[Any]("range", RangeType(of), ranges.core(of), checked(name, options))
+
+
+@overload
+def IntegerRange(
+    *,
+    null: Literal[False] = False,
+    default: Range[int] | Callable[[], Range[int]] | Server = ...,
+    **options: Unpack[Options],
+) -> Field[Range[int]]: ...
+@overload
+def IntegerRange(
+    *,
+    null: Literal[True],
+    default: Range[int] | Callable[[], Range[int] | None] | Server | None = ...,
+    **options: Unpack[Options],
+) -> Field[Range[int] | None]: ...
+def IntegerRange(**options: Any) -> Any:
+    """A range of whole numbers of 32 bits; on PostgreSQL only."""
+    return _range("IntegerRange", "integer", options)
+
+
+@overload
+def BigIntegerRange(
+    *,
+    null: Literal[False] = False,
+    default: Range[int] | Callable[[], Range[int]] | Server = ...,
+    **options: Unpack[Options],
+) -> Field[Range[int]]: ...
+@overload
+def BigIntegerRange(
+    *,
+    null: Literal[True],
+    default: Range[int] | Callable[[], Range[int] | None] | Server | None = ...,
+    **options: Unpack[Options],
+) -> Field[Range[int] | None]: ...
+def BigIntegerRange(**options: Any) -> Any:
+    """A range of whole numbers of 64 bits; on PostgreSQL only."""
+    return _range("BigIntegerRange", "big_integer", options)
+
+
+@overload
+def DecimalRange(
+    *,
+    null: Literal[False] = False,
+    default: Range[Decimal] | Callable[[], Range[Decimal]] | Server = ...,
+    **options: Unpack[Options],
+) -> Field[Range[Decimal]]: ...
+@overload
+def DecimalRange(
+    *,
+    null: Literal[True],
+    default: Range[Decimal] | Callable[[], Range[Decimal] | None] | Server | None = ...,
+    **options: Unpack[Options],
+) -> Field[Range[Decimal] | None]: ...
+def DecimalRange(**options: Any) -> Any:
+    """A range of exact decimal numbers; on PostgreSQL only."""
+    return _range("DecimalRange", "decimal", options)
+
+
+@overload
+def DateRange(
+    *,
+    null: Literal[False] = False,
+    default: Range[date] | Callable[[], Range[date]] | Server = ...,
+    **options: Unpack[Options],
+) -> Field[Range[date]]: ...
+@overload
+def DateRange(
+    *,
+    null: Literal[True],
+    default: Range[date] | Callable[[], Range[date] | None] | Server | None = ...,
+    **options: Unpack[Options],
+) -> Field[Range[date] | None]: ...
+def DateRange(**options: Any) -> Any:
+    """A range of days; on PostgreSQL only."""
+    return _range("DateRange", "date", options)
+
+
+@overload
+def DateTimeRange(
+    *,
+    timezone: bool = True,
+    null: Literal[False] = False,
+    default: Range[datetime] | Callable[[], Range[datetime]] | Server = ...,
+    **options: Unpack[Options],
+) -> Field[Range[datetime]]: ...
+@overload
+def DateTimeRange(
+    *,
+    timezone: bool = True,
+    null: Literal[True],
+    default: Range[datetime] | Callable[[], Range[datetime] | None] | Server | None = ...,
+    **options: Unpack[Options],
+) -> Field[Range[datetime] | None]: ...
+def DateTimeRange(*, timezone: bool = True, **options: Any) -> Any:
+    """A range of moments: aware ones, or with `timezone=False` naive ones; on PostgreSQL only."""
+    return _range("DateTimeRange", "datetime" if timezone else "naive_datetime", options)
