@@ -12,6 +12,7 @@ from sqlalchemy.sql.util import ClauseAdapter
 from orm import jsonpath, moments
 from orm.exceptions import FieldError
 from orm.expressions import Annotation, Clause, Combined, Function, Ordering, Reference, Value
+from orm.functions.dates import Now
 from orm.operators import Element
 from orm.query import Node, origin_of
 from orm.scopes import Scope
@@ -55,6 +56,15 @@ def _value(node: Value, scope: Scope) -> Element:
     if node.value is None:
         return sa.null()
     return scope.compilation.parameter(node.position, node.type)
+
+
+@made.register
+def _now(node: Now, scope: Scope) -> Element:
+    engine = scope.compilation.engine
+    if engine == "sqlite":
+        return scope.compilation.parameter(node.position, node.output.type)
+    clock: Element = sa.func.now() if engine == "postgresql" else sa.func.utc_timestamp(sa.literal_column("6"))
+    return typed(clock, node)
 
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Element]] = {

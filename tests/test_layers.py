@@ -27,6 +27,8 @@ LAYERS = {
     "orm.engines": 2,
     "orm.moments": 2,
     "orm.parts": 2,
+    "orm.periods": 2,
+    "orm.zones": 2,
     "orm.validation": 3,
     "orm.kinds": 3,
     "orm.expressions": 3,

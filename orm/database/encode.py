@@ -258,7 +258,9 @@ class EncodeSource(Source):
         if self._driver == "aiosqlite":
             for name, function in module.FUNCTIONS.items():
                 await raw.create_function(name, function.__code__.co_argcount, function, deterministic=True)
-            wrapped = module.SQLiteConnection(raw, lock_timeout=self._options.timeout, setup=_SQLITE_SETUP)
+            borrowed = module.SQLiteConnection(raw, lock_timeout=self._options.timeout, setup=_SQLITE_SETUP)
+            await borrowed.add_aggregates()
+            wrapped = borrowed
             return wrapped
         if raw._charset not in {"utf8", "utf8mb3", "utf8mb4"}:
             raise NotSupportedError(f"The databases.Database uses the charset {raw._charset!r}. Use charset='utf8mb4'.")

@@ -16,7 +16,6 @@ import random
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar, cast
@@ -25,6 +24,7 @@ from urllib.parse import quote, urlencode
 import aiosqlite
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 
+from orm.database import sqlite_functions
 from orm.database.interfaces import (
     Arguments,
     BeginOptions,
@@ -64,28 +64,12 @@ def _regexp(pattern: str | None, text: object) -> bool | None:
     return None if pattern is None or text is None else _compiled(pattern).search(str(text)) is not None
 
 
-def _shift(moment: str | None, microseconds: int | None) -> str | None:
-    """A moment, as text, later by some microseconds: SQLite's own arithmetic rounds to milliseconds."""
-    if moment is None or microseconds is None:
-        return None
-    shifted = datetime.fromisoformat(moment) + timedelta(microseconds=microseconds)
-    return shifted.isoformat(" ", "microseconds")
-
-
-def _between(earlier: str | None, later: str | None) -> int | None:
-    """The microseconds between two moments given as text."""
-    if earlier is None or later is None:
-        return None
-    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)) // timedelta(microseconds=1)
-
-
 FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "orm_fold": _fold,
         "orm_regexp": _regexp,
         "REGEXP": _regexp,
-        "orm_shift": _shift,
-        "orm_between": _between,
+        **sqlite_functions.FUNCTIONS,
     }
 )
 """Deterministic SQL functions that every connection has. `x REGEXP y` calls `REGEXP(y, x)`."""
@@ -178,6 +162,10 @@ class SQLiteConnection(Connection):
         """Run a statement without parameters or result."""
         await self._execute(_fetch, sql, ())
         return ""
+
+    async def add_aggregates(self) -> None:
+        """Give the connection the aggregates that SQLite does not have."""
+        await self._call(sqlite_functions.add_aggregates, self._database)
 
     async def stream(self, sql: str, arguments: Arguments, chunk_size: int) -> AsyncIterator[Table]:
         """Give the rows in pieces while the statement stays open."""
@@ -412,6 +400,7 @@ class SQLiteSource(Source):
         for name, function in FUNCTIONS.items():
             arity = function.__code__.co_argcount
             await raw.create_function(name, arity, function, deterministic=True)
+        await connection.add_aggregates()
         if not read_only and not self._is_memory:
             await self._set_journal_mode(connection)
         await connection.reset()

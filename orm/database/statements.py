@@ -293,7 +293,8 @@ class Statements:
             dialect=self._dialect, cache_key=key, column_keys=list(names), for_executemany=many
         )
         words = classify(sqlalchemy.string)
-        tables = tuple(sorted({str(table.name) for table in find_tables(query, include_crud=True, check_columns=True)}))
+        found: list[Any] = find_tables(query, include_crud=True, check_columns=True)  # a literal column has none: None
+        tables = tuple(sorted({str(table.name) for table in found if table is not None}))
         hidden = bool(sqlalchemy.implicit_returning)
         statement = Statement(
             operation=words.operation,
