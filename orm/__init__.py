@@ -84,7 +84,9 @@ from orm.relations import (
 from orm.returning import Returning
 from orm.rows import Rows
 from orm.schema import Index, Registry, UniqueConstraint
+from orm.subqueries import Exists, OuterRef, Subquery
 from orm.version import VERSION as __version__
+from orm.windows import RowRange, ValueRange, Window
 
 __all__ = [
     "CASCADE",
@@ -120,6 +122,7 @@ __all__ = [
     "Email",
     "Enum",
     "Error",
+    "Exists",
     "Expression",
     "F",
     "Field",
@@ -147,6 +150,7 @@ __all__ = [
     "OneToOne",
     "OperationalError",
     "Ordering",
+    "OuterRef",
     "Page",
     "PoolTimeout",
     "Prefetch",
@@ -160,12 +164,14 @@ __all__ = [
     "RelatedSet",
     "Returning",
     "Reverse",
+    "RowRange",
     "Rows",
     "SerializationFailure",
     "Slug",
     "SmallInteger",
     "StaleInstance",
     "String",
+    "Subquery",
     "Sum",
     "Text",
     "Time",
@@ -174,6 +180,8 @@ __all__ = [
     "UniqueViolation",
     "ValidationError",
     "Value",
+    "ValueRange",
     "Version",
+    "Window",
     "__version__",
 ]

@@ -21,6 +21,7 @@ from orm.filtering import condition
 from orm.operators import Element
 from orm.query import Node, Path, origin_of
 from orm.scopes import Scope
+from orm.windows import Window
 
 
 @made.register
@@ -38,9 +39,9 @@ def _all_rows(node: AllRows, scope: Scope) -> Element:
     return sa.literal_column("1", sa.Integer())
 
 
-def plain(node: Aggregate, scope: Scope) -> Element:
-    """The SQL of an aggregate of rows that are in reach already."""
-    grouped, scope.grouped = scope.grouped, False
+def plain(node: Aggregate, scope: Scope, *, of_groups: bool = False) -> Element:
+    """The SQL of an aggregate of rows that are in reach already; in a window it may be one of groups."""
+    grouped, scope.grouped = scope.grouped, of_groups
     operands = [element(part, scope) for part in (node.parts[:-1] if node.filtered else node.parts)]
     if node.condition is not None:  # FILTER (WHERE …) in the words of every engine
         operands[0] = sa.case((condition(node.condition, scope), operands[0]))
@@ -85,6 +86,8 @@ def aggregates_in(nodes: Iterable[Node]) -> Iterator[Aggregate]:
     for node in nodes:
         if isinstance(node, Aggregate):
             yield node
+        elif isinstance(node, Window):
+            yield from aggregates_in(node.operands)
         else:
             yield from aggregates_in(node.children)
 

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 import sqlalchemy as sa
 
-from orm.expressions import Condition, Expression, Reference, as_condition, output_of
+from orm.expressions import Annotation, Condition, Expression, Function, Reference, as_condition, output_of
 from orm.operators import Operator
 from orm.query import Node
 from orm.validation import Checker, operand_checker
@@ -47,7 +47,8 @@ class Lookup:
         self.operator = operator
         values: list[Any] = []
         shape = left.shape(values, "")
-        self.key = None if values else (shape, operator)
+        simple = isinstance(left, (Reference, Function, Annotation))  # of others, conditions show what they are about
+        self.key = (shape, operator) if simple and not values else None
         self.kind = kind_of(left)
         bounded = operator.name in ("exact", "in")
         self.check: Checker = operand_checker(self.name, left.output, self.kind, bounded=bounded)

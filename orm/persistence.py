@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import sqlalchemy as sa
 
 from orm import writing
+from orm.aggregates import Aggregate
 from orm.conditions import Assigned
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
@@ -19,6 +20,7 @@ from orm.query import Node, Query
 from orm.schema import FieldSpec, Instance, InstanceState, Schema
 from orm.types import dumps
 from orm.validation import validator
+from orm.windows import Window
 
 I = TypeVar("I", bound=Instance)  # noqa: E741 - an instance of any model
 
@@ -333,6 +335,8 @@ def _refuse_paths(schema: Schema, node: Node) -> None:
     path = getattr(node, "path", ())
     if path:
         raise FieldError(f"An update of {schema.name} cannot read {node!r}, which is in another table.")
+    if isinstance(node, (Aggregate, Window)):
+        raise FieldError(f"An update of {schema.name} cannot set {node!r}, which is about several rows.")
     for part in node.parts:
         _refuse_paths(schema, part)
 

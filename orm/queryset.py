@@ -287,7 +287,7 @@ class QuerySet(Rows[M]):
         query = self.query
         if query.selection.lock is not None:
             raise FieldError(f"{what}() locks the rows by itself. Leave select_for_update() out.")
-        if not (self._every or query.where or query.sliced or query.empty):
+        if not (self._every or query.where or query.qualify or query.sliced or query.empty):
             name, values = self._schema.name, "…" if what == "update" else ""
             raise InterfaceError(
                 f"This would {what} every row of {name}. If that is meant: {name}.objects.all().{what}({values})."

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+import copy
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
+
+from sqlalchemy.engine import Dialect
 
 from orm.aggregates import Aggregate
 from orm.exceptions import FieldError
 from orm.expressions import Expression, F, Function, Ordering, T_co, operand, output_of
-from orm.query import Node
+from orm.operators import Element
+from orm.query import Node, walk
 from orm.schema import FieldSpec
 
 
@@ -18,7 +22,7 @@ class _Frame:
     """Which rows around a row count; `None` for no bound, 0 for the row itself."""
 
     start: int | None = None
-    end: int | None = 0
+    end: int | None = None
 
     def __post_init__(self) -> None:
         for bound in (self.start, self.end):
@@ -37,9 +41,39 @@ class ValueRange(_Frame):
 
 
 class WindowFunction(Function[T_co]):
-    """A function that has a value in a window only; the base of `RowNumber`, `Lag` and their kin."""
+    """A function that has a value in a window only; the base of `RowNumber`, `Lag` and their kin.
 
-    __slots__ = ()
+    Attributes:
+        needs_order: it says nothing about rows that have no order.
+        has_frame: it looks at the rows of a frame only.
+    """
+
+    __slots__ = ("inside",)
+
+    needs_order: ClassVar[bool] = True
+    has_frame: ClassVar[bool] = False
+
+    def __init__(self, *operands: Any) -> None:
+        super().__init__(*operands)
+        self.inside = False
+
+    def in_window(self) -> Self:
+        """A copy that knows that it stands in a window."""
+        new = copy.copy(self)
+        new.inside = True
+        return new
+
+    def check(self) -> None:
+        if not self.inside:
+            raise FieldError(f"{self!r} needs a window: Window({self!r}, …).")
+
+    def windowed(self, dialect: Dialect, operands: tuple[Element, ...], over: Over) -> Element:
+        """Its SQL in a window."""
+        return over(self.build(dialect, operands))
+
+
+Over = Callable[[Element], Element]
+"""Puts the SQL of a function into a window: `… OVER (…)`."""
 
 
 class Window(Expression[T_co]):
@@ -69,9 +103,16 @@ class Window(Expression[T_co]):
         if frame is not None and type(frame) not in (RowRange, ValueRange):
             raise FieldError(f"frame={frame!r} is no frame. Choose from: RowRange(…), ValueRange(…).")
         partitions = tuple([operand(item) for item in _listed(partition_by)])
-        super().__init__((expression, *partitions, *[_term(item) for item in _listed(order_by)]))
+        terms = [_term(item) for item in _listed(order_by)]
+        function: Node = expression.in_window() if isinstance(expression, WindowFunction) else expression
+        super().__init__((function, *partitions, *terms))
         self.partitions = len(partitions)
         self.frame = frame
+        if isinstance(expression, WindowFunction):
+            if expression.needs_order and not terms:
+                raise FieldError(f"{expression!r} needs an order: Window({expression!r}, order_by=…).")
+            if frame is not None and not expression.has_frame:
+                raise FieldError(f"{expression!r} is about the whole partition. Leave frame out.")
 
     def __repr__(self) -> str:
         return f"Window({self.parts[0]!r})"
@@ -87,6 +128,11 @@ class Window(Expression[T_co]):
         return self.parts[1 + self.partitions :]
 
     @property
+    def operands(self) -> tuple[Node, ...]:
+        """What it is computed of for each row, or group: what its function takes, the partition and the order."""
+        return (*self.parts[0].parts, *self.parts[1:])
+
+    @property
     def output(self) -> FieldSpec:
         return output_of(self.parts[0])
 
@@ -97,6 +143,18 @@ class Window(Expression[T_co]):
             raise FieldError(
                 f"{self!r} goes over a relation with many rows. Name the aggregate first: "
                 f"annotate(x={function!r}).annotate(y=Window(Sum('x'), …))."
+            )
+        if any(isinstance(part, Window) for child in self.parts for part in walk(child)):
+            raise FieldError(f"{self!r} has a window inside of it, which SQL does not have.")
+        if isinstance(self.frame, ValueRange) and (self.frame.start or self.frame.end):
+            self._check_distances()
+
+    def _check_distances(self) -> None:
+        """Raise `FieldError` for a frame of so much more or less where there is no one number to add it to."""
+        kinds = [output_of(term.parts[0]).kind for term in self.order]
+        if len(kinds) != 1 or kinds[0] not in ("integer", "float", "decimal"):
+            raise FieldError(
+                f"{self.frame!r} adds to the value that rows are ordered by: it needs an order_by of one number."
             )
 
     def shape(self, values: list[Any], engine: str) -> Hashable:
