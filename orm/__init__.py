@@ -1,6 +1,7 @@
 """The async ORM with Django's vocabulary and SQLAlchemy Core underneath."""
 
-from orm.aggregates import Avg, Count, Max, Min, Sum
+from orm.aggregates import Avg, Count, Max, Min, StdDev, Sum, Variance
+from orm.collecting import ArrayAgg, JSONAgg, StringAgg
 from orm.columns import Column
 from orm.conditions import Q
 from orm.constructors import (
@@ -97,6 +98,7 @@ __all__ = [
     "SET_NULL",
     "URL",
     "UUID",
+    "ArrayAgg",
     "AutoField",
     "Avg",
     "BigAutoField",
@@ -136,6 +138,7 @@ __all__ = [
     "IntegrityError",
     "InterfaceError",
     "InvalidCursor",
+    "JSONAgg",
     "LockTimeout",
     "Manager",
     "ManyToMany",
@@ -170,7 +173,9 @@ __all__ = [
     "Slug",
     "SmallInteger",
     "StaleInstance",
+    "StdDev",
     "String",
+    "StringAgg",
     "Subquery",
     "Sum",
     "Text",
@@ -181,6 +186,7 @@ __all__ = [
     "ValidationError",
     "Value",
     "ValueRange",
+    "Variance",
     "Version",
     "Window",
     "__version__",

@@ -22,6 +22,7 @@ from orm.schema import Schema
 from orm.subqueries import Subselect
 from orm.windows import Window
 
+_AGGREGATES: Final = "Count, Sum, Avg, Min, Max, StdDev, Variance, StringAgg, JSONAgg, ArrayAgg"
 _IDENTIFIER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
 
@@ -258,7 +259,7 @@ def aggregates(query: Query, given: Mapping[str, Any]) -> dict[str, Node]:
     found: dict[str, Node] = {}
     for name, item in given.items():
         if not isinstance(item, Node) or not is_aggregated(item):
-            raise FieldError(f"{name}={item!r} is no aggregate. Choose from: Count, Sum, Avg, Min, Max.")
+            raise FieldError(f"{name}={item!r} is no aggregate. Choose from: {_AGGREGATES}.")
         node = found[name] = lookups.resolve(query, item)
         if query.columns is None and has_window(node):
             raise FieldError(f"{name}={item!r} aggregates a window. Read it first: values('…').aggregate({name}=…).")

@@ -8,7 +8,7 @@ from typing import cast
 import sqlalchemy as sa
 
 from orm.aggregates import Aggregate
-from orm.aggregation import plain
+from orm.aggregation import bare, or_default
 from orm.elements import element, made, order, typed
 from orm.engines import engine_name
 from orm.exceptions import NotSupportedError
@@ -43,7 +43,8 @@ def _window(node: Window, scope: Scope) -> Element:
     if isinstance(function, WindowFunction):
         operands = tuple([element(part, scope) for part in function.parts])
         return typed(function.windowed(scope.compilation.dialect, operands, over), node)
-    return typed(over(plain(cast("Aggregate", function), scope, of_groups=scope.grouped)), node)
+    aggregate = cast("Aggregate", function)
+    return typed(or_default(aggregate, over(bare(aggregate, scope, of_groups=scope.grouped)), scope), node)
 
 
 def windows_in(nodes: Iterable[Node]) -> dict[Node, Node]:

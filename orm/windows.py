@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from orm.aggregates import Aggregate
@@ -103,7 +104,7 @@ class Window(Expression[T_co]):
         if frame is not None and type(frame) not in (RowRange, ValueRange):
             raise FieldError(f"frame={frame!r} is no frame. Choose from: RowRange(…), ValueRange(…).")
         partitions = tuple([operand(item) for item in _listed(partition_by)])
-        terms = [_term(item) for item in _listed(order_by)]
+        terms = ordering_terms(order_by)
         function: Node = expression.in_window() if isinstance(expression, WindowFunction) else expression
         super().__init__((function, *partitions, *terms))
         self.partitions = len(partitions)
@@ -144,6 +145,8 @@ class Window(Expression[T_co]):
                 f"{self!r} goes over a relation with many rows. Name the aggregate first: "
                 f"annotate(x={function!r}).annotate(y=Window(Sum('x'), …))."
             )
+        if isinstance(function, Aggregate) and (function.distinct or not function.in_windows):
+            raise FieldError(f"{function!r} has no value in a window, on some databases at least.")
         if any(isinstance(part, Window) for child in self.parts for part in walk(child)):
             raise FieldError(f"{self!r} has a window inside of it, which SQL does not have.")
         if isinstance(self.frame, ValueRange) and (self.frame.start or self.frame.end):
@@ -163,7 +166,12 @@ class Window(Expression[T_co]):
 
 
 def _listed(given: Any) -> list[Any]:
-    return [given] if isinstance(given, (str, Node)) else list(given)
+    return [given] if isinstance(given, (str, Node, sa.ColumnElement)) else list(given)
+
+
+def ordering_terms(given: Any) -> list[Ordering]:
+    """An order as `order_by()` of a query set takes it, one term or several."""
+    return [_term(item) for item in _listed(given)]
 
 
 def _term(given: Any) -> Ordering:

@@ -40,9 +40,11 @@ def local(engine: str, moment: Element, zone: Element | None = None) -> Element:
         return sa.func.timezone(zone, moment, type_=_NAIVE)
     if engine == "sqlite":
         return sa.func.orm_local(moment, zone, type_=_NAIVE)
-    there = sa.func.coalesce(sa.func.convert_tz(moment, _ZERO, zone), _refused(Refusal.UNKNOWN_ZONE))
+    there = sa.func.coalesce(sa.func.convert_tz(moment, _ZERO, zone), _refused(Refusal.UNKNOWN_ZONE, moment))
     return _naive(
-        sa.case((moment.is_(None), sa.null()), (_out_of_range(moment), _refused(Refusal.FAR_MOMENT)), else_=there)
+        sa.case(
+            (moment.is_(None), sa.null()), (_out_of_range(moment), _refused(Refusal.FAR_MOMENT, moment)), else_=there
+        )
     )
 
 
@@ -61,7 +63,7 @@ def instant(engine: str, shown: Element, zone: Element | None = None) -> Element
     if engine == "sqlite":
         return sa.func.orm_instant(shown, zone, type_=_AWARE)
     found = sa.func.convert_tz(shown, zone, _ZERO)
-    return _typed(_naive(sa.case((_out_of_range(found), _refused(Refusal.FAR_MOMENT)), else_=found)), _AWARE)
+    return _typed(_naive(sa.case((_out_of_range(found), _refused(Refusal.FAR_MOMENT, found)), else_=found)), _AWARE)
 
 
 def _is_fixed(zone: Element) -> bool:
@@ -73,8 +75,8 @@ def _out_of_range(moment: Element) -> Element:
     return sa.func.convert_tz(moment, _ZERO, _ONE_HOUR) == moment
 
 
-def _refused(reason: Refusal) -> Element:
-    return sa.cast(refusal(reason), mysql.DATETIME(fsp=6))
+def _refused(reason: Refusal, moment: Element) -> Element:
+    return sa.cast(refusal(reason, moment), mysql.DATETIME(fsp=6))
 
 
 def _naive(element: Element) -> Element:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 import orm
-from orm import Count, F, Value, types, zones
+from orm import Count, F, Max, Value, types, zones
 from orm.functions import (
     Extract,
     ExtractDay,
@@ -230,6 +230,8 @@ async def test_now_is_one_moment_of_the_statement(music: orm.Database) -> None:
     await Everything.objects.all().update(moment=Now() - timedelta(days=1), naive=None)
     assert await Everything.objects.filter(moment__lt=Now()).count() == 301
     assert await Everything.objects.filter(moment__gt=Now() - timedelta(days=1, minutes=1)).count() == 301
+    today = await Everything.objects.values_list(TruncDate(Now(), timezone(timedelta(hours=5))), flat=True)
+    assert today[0] in {(moment + timedelta(hours=5)).date() for moment in (before, datetime.now(UTC))}
     assert await Everything.objects.filter(TruncDate(Now()) == TruncDate(Now(), UTC)).count() == 301
     later = await Everything.objects.values_list(Now(), flat=True)
     assert later[0] >= rows[0][0]
@@ -315,15 +317,20 @@ async def test_a_day_has_24_hours_whatever_the_session_says(postgresql_url: str)
 async def test_mysql_refuses_what_it_does_not_know(music: orm.Database, time_zones: None) -> None:
     """It would answer as if the moment were in UTC, or with NULL."""
     await _rows(moment=[datetime(1950, 1, 1, tzinfo=UTC)])
-    expression = TruncDay("moment", ZoneInfo("Europe/Berlin"))
+    berlin = ZoneInfo("Europe/Berlin")
+    expression = TruncDay("moment", berlin)
     if music.dialect.name == "mysql":
         with pytest.raises(orm.NotSupportedError, match="TIMESTAMP can hold"):
             await Everything.objects.values_list(expression)
         with pytest.raises(orm.NotSupportedError, match="TIMESTAMP can hold"):
-            await Everything.objects.filter(ExtractYear("moment", ZoneInfo("Europe/Berlin")) == 1950).delete()
+            await Everything.objects.filter(ExtractYear("moment", berlin) == 1950).delete()
     else:
         found = await Everything.objects.exclude(moment=None).values_list(expression, flat=True)
         assert found == [datetime(1949, 12, 31, 23, tzinfo=UTC)]
+    await Everything.objects.create(moment=datetime(2024, 1, 1, tzinfo=UTC))
+    late = await Everything.objects.filter(moment__year=2024).aggregate(x=TruncDay(Max("moment"), berlin))
+    assert late == {"x": datetime(2023, 12, 31, 23, tzinfo=UTC)}
+    await Everything.objects.filter(moment__year=2024).delete()
     offset = timezone(timedelta(hours=-1))
     found = await Everything.objects.exclude(moment=None).values_list(TruncDay("moment", offset), flat=True)
     assert found == [datetime(1949, 12, 31, 1, tzinfo=UTC)]

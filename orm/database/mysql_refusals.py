@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 NUMBER: Final = 1690
 """The number of the error: ER_DATA_OUT_OF_RANGE."""
-_FOUND: Final = re.compile(r"exp\(+rand\(\) \+ (?P<number>\d+)\)")
+_FOUND: Final = re.compile(r"exp\(+(?P<number>\d+) \+ ")
 
 
 class Refusal(enum.Enum):
@@ -36,10 +36,11 @@ class Refusal(enum.Enum):
     )
 
 
-def refusal(reason: Refusal) -> sa.ColumnElement[Any]:
-    """An expression that fails once it has to be computed."""
-    # rand() keeps it from being a constant, which would be computed before any row is looked at.
-    return sa.func.exp(sa.func.rand() + sa.literal_column(str(reason.value[0])))
+def refusal(reason: Refusal, operand: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """An expression that fails once it has to be computed; `operand` is what there is no answer for."""
+    # rand() keeps it from being a constant, and the operand from being computed before the aggregates in that.
+    variable = sa.func.rand().op("*", precedence=100)(operand.is_(None))
+    return sa.func.exp(sa.literal_column(str(reason.value[0])) + variable)
 
 
 def sentence(text: str) -> str | None:
