@@ -55,7 +55,7 @@ def has_window(node: Node) -> bool:
 
 def is_of_groups(node: Node) -> bool:
     """Whether an expression is about groups of rows: it has an aggregate in it, or a window of aggregates."""
-    windows = [part for part in walk(node) if isinstance(part, Window)]
+    windows: list[Window[Any]] = [part for part in walk(node) if isinstance(part, Window)]
     return is_aggregated(node) or any(is_aggregated(part) for window in windows for part in window.operands)
 
 

@@ -114,14 +114,14 @@ class _GroupConcat(FunctionElement[str]):
 
     def __init__(self, value: Element, delimiter: Element, rows: Rows) -> None:
         super().__init__(value, delimiter, *rows.terms)
-        self.distinct = rows.distinct
+        self.once = rows.distinct
 
 
 @compiles(_GroupConcat, "mysql")
 def _group_concat(element: _GroupConcat, compiler: Any, **options: Any) -> str:
     value, delimiter, *terms = [compiler.process(part, **options) for part in element.clauses]
     order = f" ORDER BY {', '.join(terms)}" if terms else ""
-    return f"GROUP_CONCAT({'DISTINCT ' if element.distinct else ''}{value}{order} SEPARATOR {delimiter})"
+    return f"GROUP_CONCAT({'DISTINCT ' if element.once else ''}{value}{order} SEPARATOR {delimiter})"
 
 
 def _only(value: Element, where: Element | None) -> Element:
@@ -157,7 +157,7 @@ def _on_sqlite(name: str, option: Element, value: Element, rows: Rows) -> Elemen
         descending = isinstance(term, sa.UnaryExpression) and term.modifier is operators.desc_op
         directions += "d" if descending else "a"
         keys.append(term.element if isinstance(term, sa.UnaryExpression) else term)
-    flags = sa.literal_column(str(int(rows.distinct))), sa.literal_column(f"'{directions}'")
+    flags: list[Element] = [sa.literal_column(str(int(rows.distinct))), sa.literal_column(f"'{directions}'")]
     return _filtered(getattr(sa.func, name)(*flags, option, value, *keys), rows.where)
 
 
@@ -178,7 +178,8 @@ def json_list(dialect: Dialect, value: Element, of: FieldSpec, rows: Rows) -> El
         return _on_postgresql("jsonb_agg", value, rows)
     if dialect.name == "sqlite":
         return _on_sqlite("orm_json_list", sa.literal_column(str(int(of.kind == "json"))), value, rows)
-    root, first, null = (sa.literal_column(text) for text in ("'$'", "'$[0]'", "'null'"))
+    literals: list[Element] = [sa.literal_column(text) for text in ("'$'", "'$[0]'", "'null'")]
+    root, first, null = literals
     is_json = of.kind == "json"
     known = sa.func.json_extract(*((value, root) if is_json else (sa.func.json_array(value), first)))
     item = sa.case((value.is_(None), null), else_=known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -31,13 +31,14 @@ def _window(node: Window, scope: Scope) -> Element:
         )
 
     def over(value: Element) -> Element:
-        return sa.over(
-            value,
+        made: Element = sa.over(
+            cast("Any", value),
             partition_by=partition or None,
             order_by=terms or None,
             rows=bounds if isinstance(frame, RowRange) else None,
             range_=bounds if isinstance(frame, ValueRange) else None,
         )
+        return made
 
     function = node.parts[0]
     if isinstance(function, WindowFunction):

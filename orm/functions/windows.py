@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -121,7 +121,7 @@ class _Neighbour(WindowFunction[T_co]):
     def __init__(self, expression: Operand, offset: int = 1, default: Any = None) -> None:
         self.offset = _whole(type(self).__name__, "the offset", offset, 0)
         if isinstance(default, Value):
-            default = default.value
+            default = cast("Any", default).value
         if isinstance(default, Expression):
             raise FieldError(f"{type(self).__name__}: default is a value, not the expression {default!r}.")
         super().__init__(expression, *(() if default is None else (Value(default),)))
@@ -138,8 +138,7 @@ class _Neighbour(WindowFunction[T_co]):
     def check(self) -> None:
         super().check()
         if len(self.parts) > 1:
-            of, default = output_of(self.parts[0]), self.parts[1]
-            assert isinstance(default, Value)
+            of, default = output_of(self.parts[0]), cast("Value[Any]", self.parts[1])
             operand_checker(f"{type(self).__name__}: default", of, of.kind, bounded=False)(default.value)
 
     def windowed(self, dialect: Dialect, operands: tuple[Element, ...], over: Over) -> Element:

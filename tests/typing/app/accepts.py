@@ -11,6 +11,7 @@ from typing import Any, TypeVar, assert_type
 import sqlalchemy as sa
 
 import orm
+from orm import functions
 from orm.database import Database, Result, Row, Transaction
 
 from .base import models
@@ -381,3 +382,24 @@ async def databases(database: Database) -> None:
 
 def abstract() -> None:
     assert_type(Timestamped.objects, orm.QuerySet[Timestamped])
+
+
+async def computed() -> None:
+    zone = datetime.timezone(datetime.timedelta(hours=1))
+    notes = Note.objects.annotate(
+        n=orm.Count("tags"),
+        names=orm.StringAgg(Note.tags.name, ", ", order_by="-tags__name"),
+        listed=orm.JSONAgg("tags__name", order_by=Note.tags.name, default=[]),
+        spread=orm.StdDev("tags__id", sample=True),
+        place=orm.Window(functions.Rank(), partition_by=Note.author.id, order_by=[Note.rank.desc(), "id"]),
+        before=orm.Window(functions.Lag(Note.rank, 2, default=0), order_by="id"),
+        running=orm.Window(orm.Sum(Note.rank), order_by="id", frame=orm.RowRange(start=-2, end=0)),
+    )
+    assert_type(notes, NoteQuerySet)
+    assert_type(orm.Count("*"), orm.Count)
+    numbers = Note.objects.values_list(orm.Window(functions.RowNumber()), Note.text)
+    assert_type(await numbers, list[tuple[int, str]])
+    samples = Sample.objects.filter(functions.TruncMonth(Sample.moment, zone) < functions.Now())
+    assert_type(await samples.values_list(functions.Now(), flat=True), list[datetime.datetime])
+    assert_type(await samples.values(year=functions.Extract(Sample.moment, "year", tzinfo=zone)), list[dict[str, Any]])
+    assert_type(samples.filter(orm.Exists(Sample.objects.filter(key=orm.OuterRef("key")))), orm.QuerySet[Sample])
