@@ -1,7 +1,8 @@
 """The async ORM with Django's vocabulary and SQLAlchemy Core underneath."""
 
 from orm import postgresql
-from orm.aggregates import Avg, Count, Max, Min, Sum
+from orm.aggregates import Avg, Count, Max, Min, StdDev, Sum, Variance
+from orm.collecting import ArrayAgg, JSONAgg, StringAgg
 from orm.columns import Column
 from orm.compiled import CompiledQuery
 from orm.conditions import Q
@@ -106,6 +107,7 @@ __all__ = [
     "URL",
     "UUID",
     "Array",
+    "ArrayAgg",
     "AutoField",
     "Avg",
     "BigAutoField",
@@ -151,6 +153,7 @@ __all__ = [
     "IntegrityError",
     "InterfaceError",
     "InvalidCursor",
+    "JSONAgg",
     "LockTimeout",
     "Manager",
     "ManyToMany",
@@ -186,7 +189,9 @@ __all__ = [
     "Slug",
     "SmallInteger",
     "StaleInstance",
+    "StdDev",
     "String",
+    "StringAgg",
     "Subquery",
     "Sum",
     "Text",
@@ -197,6 +202,7 @@ __all__ = [
     "ValidationError",
     "Value",
     "ValueRange",
+    "Variance",
     "Version",
     "When",
     "Window",

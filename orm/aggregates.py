@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, Literal, cast
 
 import sqlalchemy as sa
@@ -10,49 +10,77 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.functions import FunctionElement
 
 from orm import kinds, types
-from orm.exceptions import FieldError
-from orm.expressions import Condition, Expression, Reference, T_co, expression, operand, output_of
+from orm.conditions import Assigned
+from orm.engines import engine_name
+from orm.exceptions import FieldError, NotSupportedError
+from orm.expressions import Condition, Expression, Ordering, Reference, T_co, Value, expression, operand, output_of
 from orm.operators import Element
 from orm.query import Node, Path
 from orm.schema import FieldSpec
+from orm.validation import operand_checker
 
-_NUMBERS = ("integer", "decimal", "float")
+NUMBERS = ("integer", "decimal", "float")
+Operand = str | Expression[Any] | sa.ColumnElement[Any]
+Filter = Condition | sa.ColumnElement[bool] | None
 
 
 class Aggregate(Expression[T_co]):
-    """One value of many rows; the base of `Count`, `Sum`, `Avg`, `Min` and `Max`.
+    """One value of many rows; the base of `Count`, `Sum`, `Avg`, `Min`, `Max` and their kin.
 
     Args:
         operand: what is aggregated: a field in words, over relations too, a column, or an expression.
         filter: only the rows that meet this condition count.
         distinct: equal values count once.
+        default: its value where there is none, instead of `None`.
     """
 
-    __slots__ = ("distinct", "filtered")
+    __slots__ = ("defaulted", "distinct", "filtered", "ordered")
 
     function: str = ""
-    empty: Any = None
-    """Its value without rows."""
+    in_windows: bool = True
+    """Whether it has a value in a window."""
 
     def __init__(
         self,
-        operand_: str | Expression[Any] | sa.ColumnElement[Any],
+        operand_: Operand,
         /,
         *,
-        filter: Condition | sa.ColumnElement[bool] | None = None,
+        filter: Filter = None,
         distinct: bool = False,
+        default: Any = None,
     ) -> None:
-        parts: list[Node] = [operand(operand_)]
-        if filter is not None:
-            parts.append(expression(filter))
-        super().__init__(tuple(parts))
+        self._assemble(operand_, filter=filter, distinct=distinct, default=default)
+
+    def _assemble(
+        self,
+        operand_: Operand,
+        *,
+        filter: Filter,
+        distinct: bool,
+        default: Any = None,
+        others: Sequence[Node] = (),
+        order: Sequence[Ordering] = (),
+    ) -> None:
+        if isinstance(default, Value):
+            default = cast("Any", default).value
+        if isinstance(default, (Node, sa.ColumnElement)):
+            raise FieldError(f"{type(self).__name__}: default is a value, not the expression {default!r}.")
         self.filtered = filter is not None
+        self.defaulted = default is not None
+        self.ordered = len(order)
         self.distinct = distinct
+        optional: list[Node] = [] if filter is None else [expression(filter)]
+        if default is not None:
+            optional.append(Assigned(default))
+        super().__init__((operand(operand_), *optional, *others, *order))
 
     def __repr__(self) -> str:
         options = ", distinct=True" if self.distinct else ""
         condition = f", filter={self.condition!r}" if self.condition is not None else ""
-        return f"{type(self).__name__}({self.operand!r}{condition}{options})"
+        default = f", default={self.default.value!r}" if self.default is not None else ""
+        others = "".join(f", {part!r}" for part in self.others)
+        order = f", order_by={list(self.order)!r}" if self.order else ""
+        return f"{type(self).__name__}({self.operand!r}{others}{order}{condition}{options}{default})"
 
     @property
     def operand(self) -> Node:
@@ -62,7 +90,22 @@ class Aggregate(Expression[T_co]):
     @property
     def condition(self) -> Node | None:
         """Which rows count."""
-        return self.parts[-1] if self.filtered else None
+        return self.parts[1] if self.filtered else None
+
+    @property
+    def default(self) -> Assigned | None:
+        """What it is where there is nothing to aggregate."""
+        return cast("Assigned", self.parts[1 + self.filtered]) if self.defaulted else None
+
+    @property
+    def others(self) -> tuple[Node, ...]:
+        """Its further operands."""
+        return self.parts[1 + self.filtered + self.defaulted : len(self.parts) - self.ordered]
+
+    @property
+    def order(self) -> tuple[Node, ...]:
+        """The order in which the rows are aggregated."""
+        return self.parts[len(self.parts) - self.ordered :]
 
     @property
     def path(self) -> Path:
@@ -74,17 +117,48 @@ class Aggregate(Expression[T_co]):
         return found
 
     def check(self) -> None:
-        """Raise `FieldError` for an operand over two relations with many rows."""
+        """Raise `FieldError` for an operand over two relations with many rows, and for a default of another kind."""
         longest = self.path
-        for path in _paths(self.operand):
-            if any(hop.many for hop in path) and longest[: len(path)] != path:
-                raise FieldError(
-                    f"{self.operand!r} goes over two relations with many rows, which would multiply each other."
-                )
+        for node in (self.operand, *self.order):
+            for path in _paths(node):
+                many = path[: max((n + 1 for n, hop in enumerate(path) if hop.many), default=0)]
+                if longest[: len(many)] != many:
+                    raise FieldError(
+                        f"{node!r} goes over two relations with many rows, which would multiply each other."
+                        if node is self.operand
+                        else f"{self!r} is ordered by {node!r}, which is no field of the rows that are aggregated."
+                    )
+        if self.default is not None:
+            self.checked(self.default.value)
+
+    def checked(self, default: Any) -> Any:
+        """The default as it is given back. Raises `ValidationError` where it is no value of the aggregate's kind."""
+        of = self.value
+        return operand_checker(f"{type(self).__name__}: default", of, of.kind, bounded=False)(default)
+
+    @property
+    def empty(self) -> Any:
+        """Its value without rows."""
+        return None if self.default is None else self.checked(self.default.value)
+
+    @property
+    def value(self) -> FieldSpec:
+        """What its value is, but for a default."""
+        return kinds.like(output_of(self.operand), null=True)
 
     @property
     def output(self) -> FieldSpec:
-        return kinds.like(output_of(self.operand), null=True)
+        of = self.value
+        return kinds.like(of, null=of.null and not self.defaulted)
+
+    def aggregated(
+        self, dialect: Dialect, operands: tuple[Element, ...], where: Element | None, terms: Sequence[Element]
+    ) -> Element:
+        """Its SQL, of the rows that meet a condition, in an order."""
+        first, *others = operands
+        if where is not None:  # FILTER (WHERE …) in the words of every engine
+            first = sa.case((where, first))
+        return self.build(dialect, (first, *others))
 
     def build(self, dialect: Dialect, operands: tuple[Element, ...]) -> Element:
         """Its SQL, of the rows that count."""
@@ -94,7 +168,7 @@ class Aggregate(Expression[T_co]):
 
     def shape(self, values: list[Any], engine: str) -> Hashable:
         parts = tuple([part.shape(values, engine) for part in self.parts])
-        return (type(self), self.distinct, self.filtered, self.options, parts)
+        return (type(self), self.distinct, self.filtered, self.defaulted, self.ordered, self.options, parts)
 
     @property
     def options(self) -> Hashable:
@@ -132,14 +206,13 @@ class Count(Aggregate[int]):
 
     __slots__ = ()
     function = "count"
-    empty = 0
 
     def __init__(
         self,
-        operand_: str | Expression[Any] | sa.ColumnElement[Any] | Literal["*"],
+        operand_: Operand | Literal["*"],
         /,
         *,
-        filter: Condition | sa.ColumnElement[bool] | None = None,
+        filter: Filter = None,
         distinct: bool = False,
     ) -> None:
         star = isinstance(operand_, str) and operand_ == "*"
@@ -148,7 +221,11 @@ class Count(Aggregate[int]):
         super().__init__(AllRows() if star else operand_, filter=filter, distinct=distinct)
 
     @property
-    def output(self) -> FieldSpec:
+    def empty(self) -> Any:
+        return 0
+
+    @property
+    def value(self) -> FieldSpec:
         return kinds.computed("integer", null=False)
 
     def build(self, dialect: Dialect, operands: tuple[Element, ...]) -> Element:
@@ -165,7 +242,7 @@ class _OfNumbers(Aggregate[T_co]):
     def check(self) -> None:
         super().check()
         kind = output_of(self.operand).kind
-        if kind not in (*_NUMBERS, "duration", "any"):
+        if kind not in (*NUMBERS, "duration", "any"):
             raise FieldError(
                 f"{self!r}: only numbers and durations have a sum and an average, not {self.operand!r} ({kind})."
             )
@@ -178,7 +255,7 @@ class Sum(_OfNumbers[T_co]):
     function = "sum"
 
     @property
-    def output(self) -> FieldSpec:
+    def value(self) -> FieldSpec:
         of = output_of(self.operand)
         if of.kind == "decimal":
             return kinds.computed("decimal", types.AnyDecimal(getattr(of.type, "scale", None)))
@@ -192,7 +269,7 @@ class Avg(_OfNumbers[T_co]):
     function = "avg"
 
     @property
-    def output(self) -> FieldSpec:
+    def value(self) -> FieldSpec:
         kind = output_of(self.operand).kind
         return kinds.computed("float" if kind == "integer" else kind)
 
@@ -201,6 +278,67 @@ class Avg(_OfNumbers[T_co]):
             # MySQL gives the average of whole numbers four places only.
             operands = (operands[0] + sa.literal_column("0e0"), *operands[1:])
         return super().build(dialect, operands)
+
+
+class _Spread(Aggregate[float]):
+    """How far numbers are from their average."""
+
+    __slots__ = ("sample",)
+
+    on_sqlite: tuple[str, str] = ("", "")
+
+    def __init__(
+        self,
+        operand_: Operand,
+        /,
+        *,
+        sample: bool = False,
+        filter: Filter = None,
+        distinct: bool = False,
+        default: float | None = None,
+    ) -> None:
+        super().__init__(operand_, filter=filter, distinct=distinct, default=default)
+        self.sample = sample
+
+    @property
+    def options(self) -> Hashable:
+        return self.sample
+
+    @property
+    def value(self) -> FieldSpec:
+        return kinds.computed("float")
+
+    def check(self) -> None:
+        super().check()
+        kind = output_of(self.operand).kind
+        if kind not in (*NUMBERS, "any"):
+            raise FieldError(f"{self!r}: only numbers have a variance, not {self.operand!r} ({kind}).")
+
+    def build(self, dialect: Dialect, operands: tuple[Element, ...]) -> Element:
+        first = operands[0].distinct() if self.distinct else operands[0]
+        if dialect.name == "mysql":
+            if self.distinct:
+                raise NotSupportedError(f"{engine_name(dialect)} has no {type(self).__name__} of distinct values.")
+            first = operands[0] + sa.literal_column("0e0")  # of other numbers MariaDB gives a few places only
+        name = f"{self.function}_{'samp' if self.sample else 'pop'}"
+        made: Element = getattr(sa.func, self.on_sqlite[self.sample] if dialect.name == "sqlite" else name)(first)
+        return made
+
+
+class Variance(_Spread):
+    """The variance of numbers: of the whole population or, with `sample=True`, as estimated from a sample."""
+
+    __slots__ = ()
+    function = "var"
+    on_sqlite = ("orm_variance", "orm_sample_variance")
+
+
+class StdDev(_Spread):
+    """The standard deviation of numbers: of the whole population or, with `sample=True`, estimated from a sample."""
+
+    __slots__ = ()
+    function = "stddev"
+    on_sqlite = ("orm_deviation", "orm_sample_deviation")
 
 
 class Min(Aggregate[T_co]):

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from orm.aggregates import Aggregate, AllRows
-from orm.elements import element, made, typed
+from orm.elements import element, made, order, typed
 from orm.exceptions import FieldError
 from orm.expressions import output_of
 from orm.filtering import condition
@@ -22,6 +22,7 @@ from orm.operators import Element
 from orm.paths import many
 from orm.query import Node, Path, origin_of
 from orm.scopes import Scope
+from orm.windows import Window
 
 
 @made.register
@@ -41,12 +42,25 @@ def _all_rows(node: AllRows, scope: Scope) -> Element:
 
 def plain(node: Aggregate, scope: Scope) -> Element:
     """The SQL of an aggregate of rows that are in reach already."""
-    grouped, scope.grouped = scope.grouped, False
-    operands = [element(part, scope) for part in (node.parts[:-1] if node.filtered else node.parts)]
-    if node.condition is not None:  # FILTER (WHERE …) in the words of every engine
-        operands[0] = sa.case((condition(node.condition, scope), operands[0]))
+    return or_default(node, bare(node, scope), scope)
+
+
+def bare(node: Aggregate, scope: Scope, *, of_groups: bool = False) -> Element:
+    """The same without its default; in a window it may be one of groups."""
+    grouped, scope.grouped = scope.grouped, of_groups
+    operands = tuple([element(part, scope) for part in (node.operand, *node.others)])
+    where = None if node.condition is None else condition(node.condition, scope)
+    terms = [term for part in node.order for term in order(part, scope)]
     scope.grouped = grouped
-    return typed(node.build(scope.compilation.dialect, tuple(operands)), node)
+    return typed(node.aggregated(scope.compilation.dialect, operands, where, terms), node)
+
+
+def or_default(node: Aggregate, value: Element, scope: Scope) -> Element:
+    """The default in the place of NULL, if there is one."""
+    default = node.default
+    if default is None:
+        return value
+    return typed(sa.func.coalesce(value, scope.compilation.parameter(default.position, node.output.type)), node)
 
 
 def _related(node: Aggregate, path: Path, scope: Scope) -> Element:
@@ -82,6 +96,8 @@ def aggregates_in(nodes: Iterable[Node]) -> Iterator[Aggregate]:
     for node in nodes:
         if isinstance(node, Aggregate):
             yield node
+        elif isinstance(node, Window):
+            yield from aggregates_in(node.operands)
         else:
             yield from aggregates_in(node.children)
 
@@ -144,8 +160,15 @@ def _join_related(
     scope.source = scope.source.join(related, sa.and_(*same), isouter=True)
     found: list[Element] = [related.c[column.name] for column in columns]
     for (origin, node), column in zip(aggregates.items(), found, strict=True):
-        scope.known[origin] = column if node.empty is None else typed(sa.func.coalesce(column, node.empty), node)
+        scope.known[origin] = _or_empty(node, column, scope)
     return found
+
+
+def _or_empty(node: Aggregate, value: Element, scope: Scope) -> Element:
+    """What an aggregate is for a group without related rows, in the place of NULL."""
+    if node.default is not None or node.empty is None:
+        return or_default(node, value, scope)
+    return typed(sa.func.coalesce(value, node.empty), node)
 
 
 def _engine(scope: Scope) -> str:

@@ -19,11 +19,12 @@ from orm.conditions import Constant, Looked
 from orm.exceptions import FieldError
 from orm.expressions import Annotation, Condition, Ordering, Reference, Tree, expression
 from orm.ordering import ordering
-from orm.query import Node, Query
+from orm.query import Node, Query, walk
 from orm.schema import Schema
 from orm.subqueries import Subselect
 from orm.windows import Window
 
+_AGGREGATES: Final = "Count, Sum, Avg, Min, Max, StdDev, Variance, StringAgg, JSONAgg, ArrayAgg"
 _IDENTIFIER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 
 
@@ -52,6 +53,12 @@ def is_aggregated(node: Node) -> bool:
 def has_window(node: Node) -> bool:
     """Whether an expression has a window function in it."""
     return isinstance(node, Window) or any(has_window(child) for child in node.children)
+
+
+def is_of_groups(node: Node) -> bool:
+    """Whether an expression is about groups of rows: it has an aggregate in it, or a window of aggregates."""
+    windows: list[Window[Any]] = [part for part in walk(node) if isinstance(part, Window)]
+    return is_aggregated(node) or any(is_aggregated(part) for window in windows for part in window.operands)
 
 
 def resolved(query: Query, name: str, given: Any) -> Node:
@@ -115,7 +122,9 @@ def _aggregates(node: Node) -> Iterable[Aggregate]:
 
 def _annotated_columns(query: Query, made: Sequence[Annotation], *, read: bool) -> Query:
     """The same for a query of columns, which an aggregate turns into groups."""
-    of_groups = [annotation for annotation in made if is_aggregated(annotation)]
+    of_groups = [annotation for annotation in made if is_of_groups(annotation)]
+    if of_groups:  # windows beside an aggregate are of groups, too
+        of_groups = [annotation for annotation in made if is_of_groups(annotation) or has_window(annotation)]
     of_rows = [annotation for annotation in made if annotation not in _Identities(of_groups)]
     columns = query.columns or ()
     groups = query.groups
@@ -158,7 +167,7 @@ def check_grouped(query: Query, node: Node) -> None:
             f"{node!r} has many values in a group: the rows are grouped by {names}. Name it in values() before the "
             f"aggregate, or aggregate it."
         )
-    for child in node.children:
+    for child in node.operands if isinstance(node, Window) else node.children:
         check_grouped(query, child)
 
 
@@ -267,8 +276,10 @@ def aggregates(query: Query, given: Mapping[str, Any]) -> dict[str, Node]:
     found: dict[str, Node] = {}
     for name, item in given.items():
         if not isinstance(item, Node) or not is_aggregated(item):
-            raise FieldError(f"{name}={item!r} is no aggregate. Choose from: Count, Sum, Avg, Min, Max.")
+            raise FieldError(f"{name}={item!r} is no aggregate. Choose from: {_AGGREGATES}.")
         node = found[name] = lookups.resolve(query, item)
+        if query.columns is None and has_window(node):
+            raise FieldError(f"{name}={item!r} aggregates a window. Read it first: values('…').aggregate({name}=…).")
         check_grouped(query.replace(groups=()), node)
         if query.columns is not None:
             _check_read(query, node)

@@ -6,6 +6,7 @@ import copy
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from orm import locks, plans
@@ -14,6 +15,7 @@ from orm.conditions import Constant, Members
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, NotSupportedError
 from orm.expressions import Condition, Tree
+from orm.functions.dates import Sent
 from orm.lookups import negate, simplify
 from orm.parameters import ParameterMembers, Slot, Template
 from orm.plans import Plan
@@ -55,11 +57,12 @@ class Runner(Generic[T]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
-    """A query on one engine: its plan, its values with gaps, and what fills them."""
+    """A query on one engine: its plan, its values with gaps, what fills them, and where the time of sending goes."""
 
     plan: Plan
     template: list[Any]
     gaps: tuple[tuple[int, Slot], ...]
+    clocks: tuple[int, ...]
     has_lists: bool
 
 
@@ -91,12 +94,17 @@ class _Statement:
         values = prepared.template.copy()
         for position, slot in prepared.gaps:
             values[position] = slot.check(given[slot.name])
+        if prepared.clocks:
+            now = Sent.now(UTC)
+            for position in prepared.clocks:
+                values[position] = now
         return prepared.plan, values
 
     def _prepare(self, query: Query, database: Database) -> _Prepared:
         template = Template()
         plan, _ = plans.select_plan(query, database, bound=self._bound, values=template)
-        return _Prepared(plan, list(template), tuple(template.gaps), template.has_lists)
+        clocks = tuple([position for position, value in enumerate(template) if type(value) is Sent])
+        return _Prepared(plan, list(template), tuple(template.gaps), clocks, template.has_lists)
 
 
 class CompiledQuery(Generic[T]):

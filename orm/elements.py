@@ -12,6 +12,7 @@ from orm import arithmetic, jsonpath, moments, types
 from orm.exceptions import FieldError
 from orm.expressions import Annotation, Clause, Combined, Function, Ordering, Reference, Value
 from orm.functions.base import KeyText, has_collation
+from orm.functions.dates import Now
 from orm.operators import Element
 from orm.query import Node, origin_of
 from orm.scopes import Scope
@@ -57,6 +58,15 @@ def _value(node: Value, scope: Scope) -> Element:
     if scope.compilation.engine == "mysql" and moments.is_moment(parameter):
         return sa.cast(parameter, node.type)  # drivers send texts, and what is made of a date and a text is a text
     return parameter
+
+
+@made.register
+def _now(node: Now, scope: Scope) -> Element:
+    engine = scope.compilation.engine
+    if engine == "sqlite":
+        return scope.compilation.parameter(node.position, node.output.type)
+    clock: Element = sa.func.now() if engine == "postgresql" else sa.func.utc_timestamp(sa.literal_column("6"))
+    return typed(clock, node)
 
 
 @made.register

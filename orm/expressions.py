@@ -16,7 +16,7 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.types import TypeEngine
 from typing_extensions import TypeVar
 
-from orm import kinds
+from orm import kinds, moments
 from orm.exceptions import FieldError
 from orm.operators import Element
 from orm.query import Node, Path, QueryHolder
@@ -419,6 +419,12 @@ class Combined(Expression):
     @property
     def output(self) -> FieldSpec:
         return kinds.combined(self.operator, output_of(self.parts[0]), output_of(self.parts[1]))
+
+    def check(self) -> None:
+        left, right = (output_of(part).kind for part in self.parts)
+        reason = moments.refused(self.operator, left, right)
+        if reason is not None:
+            raise FieldError(f"{self!r}: {reason}")
 
     def shape(self, values: list[Any], engine: str) -> Hashable:
         return (self.operator, self.parts[0].shape(values, engine), self.parts[1].shape(values, engine))

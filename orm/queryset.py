@@ -302,7 +302,7 @@ class QuerySet(Rows[M]):
             raise FieldError(f"{what}() changes rows of one table, not of a {query.source!r}. Use a filter with __in.")
         if query.selection.lock is not None:
             raise FieldError(f"{what}() locks the rows by itself. Leave select_for_update() out.")
-        if not (self._every or query.where or query.sliced or query.empty):
+        if not (self._every or query.where or query.qualify or query.sliced or query.empty):
             name, values = self._schema.name, "…" if what == "update" else ""
             raise InterfaceError(
                 f"This would {what} every row of {name}. If that is meant: {name}.objects.all().{what}({values})."

@@ -92,6 +92,18 @@ def mysql_url(request: pytest.FixtureRequest, scratch: dict[str, Scratch], tmp_p
     return _url(str(request.param), scratch, tmp_path)
 
 
+@pytest_asyncio.fixture
+async def time_zones(database: Database) -> None:
+    """The database knows time zones by their names: MySQL once its tables are loaded, which `scripts/servers` does."""
+    if database.dialect.name != "mysql":
+        return
+    if await database.fetch_val("SELECT CONVERT_TZ('2024-01-01', '+00:00', 'Europe/Berlin')") is None:
+        reason = "the MySQL server's time zone tables are empty (mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql)"
+        if REQUIRED:
+            pytest.fail(f"{reason}, and ORM_TEST_REQUIRE_ALL is set")
+        pytest.skip(reason)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in one line what was left out."""
     missing = [engine for engine in DEFAULTS if server_url(engine) is None]

@@ -393,3 +393,11 @@ async def test_a_parameter_is_not_written(music: Database) -> None:
         await Track.objects.filter(id=track.id).update(seconds=orm.F("seconds") + Param("x"))
     with pytest.raises(orm.FieldError, match=r"Track\.name is an expression, and a new row has no columns"):
         await Track.objects.create(name=Param("x"))
+
+
+async def test_the_clock_does_not_stop(music: orm.Database) -> None:
+    await Tag.objects.create(word="x")
+    times = Tag.objects.filter(word=orm.Param("word")).values_list(orm.functions.Now(), flat=True).compiled()
+    first = await times.get(word="x")
+    later = await times.get(word="x")
+    assert first < later

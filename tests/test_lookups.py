@@ -236,9 +236,8 @@ async def test_moments_and_durations_add_up(music: orm.Database) -> None:
     assert await everything.filter(duration=orm.F("moment") - (orm.F("moment") - DAY)) == [row]
     assert await everything.all().update(moment=orm.F("moment") + timedelta(microseconds=1)) == 1
     assert (await everything.get()).moment == MOMENTS[1]
-    if music.dialect.name != "postgresql":
-        with pytest.raises(orm.NotSupportedError, match="DateTime and a Duration"):
-            await everything.filter(moment__gt=orm.F("moment") * 2)
+    with pytest.raises(orm.FieldError, match="no '\\*' for datetime and integer"):
+        await everything.filter(moment__gt=orm.F("moment") * 2)
 
 
 async def test_a_fraction_does_not_get_into_a_column_of_whole_numbers(music: orm.Database) -> None:

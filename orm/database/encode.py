@@ -262,7 +262,7 @@ class EncodeSource(Source):
             return wrapped
         if self._driver == "aiosqlite":
             connection = module.SQLiteConnection(raw, lock_timeout=self._options.timeout, setup=_SQLITE_SETUP)
-            await connection.register(module.FUNCTIONS)
+            await connection.register()
             wrapped = connection
             return wrapped
         if raw._charset not in {"utf8", "utf8mb3", "utf8mb4"}:
@@ -277,13 +277,13 @@ class EncodeSource(Source):
             return ""
         if self._driver == "asyncpg":
             return ""  # nothing to set, and the host resets it
-        (row,) = await inner.fetch("SELECT @@autocommit, @@time_zone, @@sql_mode", ())
+        (row,) = await inner.fetch("SELECT @@autocommit, @@time_zone, @@sql_mode, @@group_concat_max_len", ())
         connection: Any = inner
         await connection.prepare()
         dialect: Any = self.dialect
         dialect.learn(*_module(self._driver).parse_version(connection.server_version))
         self.capabilities = dataclasses.replace(self.capabilities, max_statement_bytes=connection.max_packet)
-        return f"SET autocommit={row[0]}, time_zone='{row[1]}', sql_mode='{row[2]}'"
+        return f"SET autocommit={row[0]}, time_zone='{row[1]}', sql_mode='{row[2]}', group_concat_max_len={row[3]}"
 
 
 _SQLITE_SETUP = ("PRAGMA foreign_keys=on", "PRAGMA busy_timeout=20")

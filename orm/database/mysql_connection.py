@@ -48,8 +48,12 @@ FOUND_ROWS = 2
 MULTI_STATEMENTS = 1 << 16
 """CLIENT_MULTI_STATEMENTS: both drivers ask for it; without it a second statement cannot be smuggled in."""
 
-SESSION = "autocommit=1, time_zone='+00:00', sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
-"""What a session of ours is set to: text in it is escaped by the sql_mode, and instants are UTC."""
+SESSION = (
+    "autocommit=1, time_zone='+00:00', sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+    "group_concat_max_len=1073741824"
+)
+"""What a session of ours is set to: text in it is escaped by the sql_mode, instants are UTC, and joined texts are cut
+at the longest packet there is, not after 1,024 bytes."""
 
 _BATCH_BYTES = 4 << 20
 _MARGIN = 1024

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from orm.database import mysql_refusals
 from orm.database.interfaces import FeatureNotSupported
 from orm.exceptions import (
     CheckViolation,
@@ -109,6 +110,9 @@ def translate(error: BaseException) -> Error:
     number = number_of(error)
     arguments: tuple[Any, ...] = error.args
     text = str(arguments[1]) if number is not None and len(arguments) > 1 else str(error)
+    refused = mysql_refusals.sentence(text) if number == mysql_refusals.NUMBER else None
+    if refused is not None:
+        return FeatureNotSupported(refused)
     kind = _NUMBERS.get(number or 0) or _CLASSES.get(type(error).__name__, DatabaseError)
     message = f"{text} ({number})" if number is not None else text
     if number is not None and number in _CURES:

@@ -15,7 +15,7 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import quote, urlencode
@@ -35,6 +35,7 @@ from orm.database.interfaces import (
     Table,
     WriteRefused,
 )
+from orm.database.sqlite_aggregates import add_aggregates
 from orm.database.sqlite_errors import is_busy, translate
 from orm.database.sqlite_functions import FUNCTIONS
 from orm.database.timeouts import SPARE_SECONDS, bounded, too_long
@@ -224,12 +225,13 @@ class SQLiteConnection(Connection):
             with contextlib.suppress(sqlite3.OperationalError):
                 self._database.execute("ROLLBACK")
 
-    async def register(self, functions: Mapping[str, Callable[..., Any]]) -> None:
-        """Give the connection deterministic functions of SQL, all in one call."""
+    async def register(self) -> None:
+        """Give the connection our functions and aggregates, all in one call."""
 
         def create() -> None:
-            for name, function in functions.items():
+            for name, function in FUNCTIONS.items():
                 self._database.create_function(name, function.__code__.co_argcount, function, deterministic=True)
+            add_aggregates(self._database)
 
         await self._call(create)
 
@@ -412,7 +414,7 @@ class SQLiteSource(Source):
         return [f"PRAGMA {name}={value}" for name, value in pragmas.items()]
 
     async def _prepare(self, connection: SQLiteConnection, read_only: bool) -> None:
-        await connection.register(FUNCTIONS)
+        await connection.register()
         if not read_only and not self._is_memory:
             await self._set_journal_mode(connection)
         await connection.reset()

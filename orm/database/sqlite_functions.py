@@ -10,13 +10,14 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
 from orm.database.containment import contains
+from orm.database.sqlite_moments import FUNCTIONS as MOMENTS
 
 
 @lru_cache(maxsize=256)
@@ -29,21 +30,6 @@ def _regexp(pattern: str | None, text: object) -> bool | None:
 
 
 # ---------------------------------------------------------------- moments
-
-
-def _shift(moment: str | None, microseconds: int | None) -> str | None:
-    """A moment, as text, later by some microseconds: SQLite's own arithmetic rounds to milliseconds."""
-    if moment is None or microseconds is None:
-        return None
-    shifted = datetime.fromisoformat(moment) + timedelta(microseconds=microseconds)
-    return shifted.isoformat(" ", "microseconds")
-
-
-def _between(earlier: str | None, later: str | None) -> int | None:
-    """The microseconds between two moments given as text."""
-    if earlier is None or later is None:
-        return None
-    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)) // timedelta(microseconds=1)
 
 
 def _parsed(parse: Callable[[str], str]) -> Callable[[str | None], str | None]:
@@ -210,8 +196,7 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
         "orm_fold": _fold,
         "orm_regexp": _regexp,
         "REGEXP": _regexp,
-        "orm_shift": _shift,
-        "orm_between": _between,
+        **MOMENTS,
         "orm_json_contains": _json_contains,
         # As SQLAlchemy keeps them:
         "orm_date": _parsed(lambda text: date.fromisoformat(text).isoformat()),

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from typing_extensions import override
 
 import orm
-from orm import postgresql
+from orm import functions, postgresql
 from orm.database import Database, Result, Row, Transaction
 from orm.functions import Concat, Greatest, Least, Left, Length, Lower, NullIf, Round, Sqrt
 
@@ -395,7 +395,7 @@ async def combined() -> None:
     assert_type(first.sql("postgresql"), str)
 
 
-async def functions() -> None:
+async def functions_of_values() -> None:
     notes = Note.objects.all()
     assert_type(await notes.values_list(Lower(Note.text), flat=True), list[str | None])
     assert_type(await notes.values_list(Concat(Note.text, orm.Value("!"), "title"), flat=True), list[str | None])
@@ -561,3 +561,24 @@ async def functions_of_ones_own() -> None:
 
 def abstract() -> None:
     assert_type(Timestamped.objects, orm.QuerySet[Timestamped])
+
+
+async def computed() -> None:
+    zone = datetime.timezone(datetime.timedelta(hours=1))
+    notes = Note.objects.annotate(
+        n=orm.Count("tags"),
+        names=orm.StringAgg(Note.tags.name, ", ", order_by="-tags__name"),
+        listed=orm.JSONAgg("tags__name", order_by=Note.tags.name, default=[]),
+        spread=orm.StdDev("tags__id", sample=True),
+        place=orm.Window(functions.Rank(), partition_by=Note.author.id, order_by=[Note.rank.desc(), "id"]),
+        before=orm.Window(functions.Lag(Note.rank, 2, default=0), order_by="id"),
+        running=orm.Window(orm.Sum(Note.rank), order_by="id", frame=orm.RowRange(start=-2, end=0)),
+    )
+    assert_type(notes, NoteQuerySet)
+    assert_type(orm.Count("*"), orm.Count)
+    numbers = Note.objects.values_list(orm.Window(functions.RowNumber()), Note.text)
+    assert_type(await numbers, list[tuple[int, str]])
+    samples = Sample.objects.filter(functions.TruncMonth(Sample.moment, zone) < functions.Now())
+    assert_type(await samples.values_list(functions.Now(), flat=True), list[datetime.datetime])
+    assert_type(await samples.values(year=functions.Extract(Sample.moment, "year", tzinfo=zone)), list[dict[str, Any]])
+    assert_type(samples.filter(orm.Exists(Sample.objects.filter(key=orm.OuterRef("key")))), orm.QuerySet[Sample])
