@@ -7,11 +7,12 @@ aggregate's own `filter=` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.elements import Grouping, OperatorExpression
 
 from orm.aggregates import Aggregate, AllRows
 from orm.elements import element, made, order, typed
@@ -76,6 +77,7 @@ def _related(node: Aggregate, path: Path, scope: Scope) -> Element:
 
 def _join(scope: Scope, path: Path, start: int = 0) -> None:
     """Join a path, so that only rows that are there count; its first step becomes the source where there is none."""
+    scope.given = frozenset([path[:length] for length in range(1, len(path) + 1)])
     for length in range(start + 1, len(path) + 1):
         if path[:length] in scope.tables:
             continue
@@ -91,15 +93,17 @@ def _join(scope: Scope, path: Path, start: int = 0) -> None:
 # ---------------------------------------------------------------- groups
 
 
-def aggregates_in(nodes: Iterable[Node]) -> Iterator[Aggregate]:
-    """The aggregates in expressions, without those inside of other ones."""
+def aggregates_in(nodes: Iterable[Node], known: Collection[Node] = ()) -> Iterator[Aggregate]:
+    """The aggregates in expressions, without those inside of other ones and those of what is known already."""
     for node in nodes:
+        if origin_of(node) in known:
+            continue
         if isinstance(node, Aggregate):
             yield node
         elif isinstance(node, Window):
             yield from aggregates_in(node.operands)
         else:
-            yield from aggregates_in(node.children)
+            yield from aggregates_in(node.children, known)
 
 
 Rows = Callable[[], tuple[Scope, Sequence[Element]]]
@@ -117,11 +121,15 @@ def group(keys: Sequence[Node], nodes: Iterable[Node], scope: Scope, rows: Rows)
     """
     grouped_by: list[Element] = []
     for key in keys:
-        found = scope.known[origin_of(key)] = element(key, scope)
+        found = element(key, scope)
+        if isinstance(found, OperatorExpression):
+            # Without its brackets, x + (a + b) has no key a + b in it. SQLAlchemy would look through those alone.
+            found = cast("Element", sa.type_coerce(Grouping(found), found.type))
+        scope.known[origin_of(key)] = found
         grouped_by.append(found)
     paths: dict[Path, dict[Node, Aggregate]] = {}
-    for node in aggregates_in(nodes):
-        if node.path and origin_of(node) not in scope.known:
+    for node in aggregates_in(nodes, scope.known):
+        if node.path:
             paths.setdefault(node.path, {}).setdefault(origin_of(node), node)
     for path, aggregates in paths.items():
         if keys:
@@ -157,6 +165,7 @@ def _join_related(
         _same(scope.known[origin_of(key)], related.c[label.name], nullable=output_of(key).null, engine=_engine(scope))
         for key, label in zip(keys, labelled, strict=True)
     ]
+    scope.derived.append(related)
     scope.source = scope.source.join(related, sa.and_(*same), isouter=True)
     found: list[Element] = [related.c[column.name] for column in columns]
     for (origin, node), column in zip(aggregates.items(), found, strict=True):

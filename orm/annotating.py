@@ -15,10 +15,11 @@ import sqlalchemy as sa
 
 from orm import lookups
 from orm.aggregates import Aggregate
-from orm.conditions import Constant, Looked
+from orm.conditions import Constant, Looked, simplify
 from orm.exceptions import FieldError
 from orm.expressions import Annotation, Condition, Ordering, Reference, Tree, expression
 from orm.ordering import ordering
+from orm.paths import reads_rows
 from orm.query import Node, Query, walk
 from orm.schema import Schema
 from orm.subqueries import Subselect
@@ -42,10 +43,10 @@ def check_name(schema: Schema, name: str) -> None:
 
 
 def is_aggregated(node: Node) -> bool:
-    """Whether an expression has an aggregate in it, which is not part of a window or a subquery."""
+    """Whether an expression has an aggregate in it, which is not part of a window, a subquery or a value of a row."""
     if isinstance(node, Aggregate):
         return True
-    if isinstance(node, (Window, Subselect)):
+    if isinstance(node, (Window, Subselect)) or (isinstance(node, Annotation) and node.of_rows):
         return False
     return any(is_aggregated(child) for child in node.children)
 
@@ -91,7 +92,7 @@ def annotated(query: Query, expressions: Mapping[str, Any], *, read: bool) -> Qu
         check_name(schema, name)
         if name in query.annotations:
             raise FieldError(f"There is an annotation {name!r} already. Choose another name.")
-        annotation = Annotation(name, resolved(new, name, given))
+        annotation = Annotation(name, resolved(new, name, given), of_rows=query.columns is None)
         made.append(annotation)
         new = new.replace(annotations={**new.annotations, name: annotation})
     if query.columns is None:
@@ -161,7 +162,7 @@ def check_grouped(query: Query, node: Node) -> None:
     groups = query.groups
     if groups is None or node in _Identities(groups) or isinstance(node, Aggregate):
         return
-    if isinstance(node, Reference):
+    if isinstance(node, Reference) or (isinstance(node, Annotation) and node.of_rows and reads_rows(cast("Any", node))):
         names = ", ".join(map(repr, groups)) or "nothing"
         raise FieldError(
             f"{node!r} has many values in a group: the rows are grouped by {names}. Name it in values() before the "
@@ -198,8 +199,8 @@ def filtered(query: Query, found: Condition) -> Query:
         apart = [part for part in found.parts if is_aggregated(part) or has_window(part)]
         if apart and len(apart) < len(found.parts):
             rest = [cast("Condition", part) for part in found.parts if part not in _Identities(apart)]
-            query = query.replace(where=(*query.where, lookups.simplify("and", rest)))
-            found = lookups.simplify("and", [cast("Condition", part) for part in apart])
+            query = query.replace(where=(*query.where, simplify("and", rest)))
+            found = simplify("and", [cast("Condition", part) for part in apart])
     if has_window(found):
         if query.groups is not None:
             raise FieldError(
@@ -278,8 +279,6 @@ def aggregates(query: Query, given: Mapping[str, Any]) -> dict[str, Node]:
         if not isinstance(item, Node) or not is_aggregated(item):
             raise FieldError(f"{name}={item!r} is no aggregate. Choose from: {_AGGREGATES}.")
         node = found[name] = lookups.resolve(query, item)
-        if query.columns is None and has_window(node):
-            raise FieldError(f"{name}={item!r} aggregates a window. Read it first: values('…').aggregate({name}=…).")
         check_grouped(query.replace(groups=()), node)
         if query.columns is not None:
             _check_read(query, node)

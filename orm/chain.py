@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from orm import annotating, combining, comments, lookups
-from orm.conditions import Constant
+from orm.conditions import Constant, negate
 from orm.database import Database
 from orm.database.timeouts import is_duration
 from orm.exceptions import FieldError, InterfaceError, ValidationError
@@ -86,7 +86,7 @@ class Chain(QueryHolder):
             self._refuse_slice("filter")
         found = lookups.conditions(query, conditions, words)
         if negated:
-            found = lookups.negate(found)
+            found = negate(found)
         if query.annotations or annotating.is_computed(found):
             return self._with(annotating.filtered(query, found))
         new = query.copy()

@@ -11,18 +11,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Range
 
 from orm import arrays, operators, transforms
-from orm.conditions import kind_of
-from orm.expressions import Condition, Expression, Handle, Reference
+from orm.conditions import kind_of, negate
+from orm.expressions import Comparison, Condition, Expression, F, Handle, Reference
 from orm.jsonpath import checked_key
 from orm.lookups import (
     compare,
     intern,
     named_lookup,
-    negate,
     resolved_operand,
     transformed,
 )
-from orm.query import Node, Path, Query, QueryHolder
+from orm.query import Node, Path, Query, QueryHolder, walk
 from orm.schema import FieldSpec, Schema
 
 T = TypeVar("T")
@@ -76,7 +75,9 @@ if TYPE_CHECKING:  # parts of dates and times are attributes of their columns on
 class Column(Handle[T]):
     """A field seen from a query: `Album.title == "Powerage"`, `Album.title.icontains("age")`.
 
-    Comparisons give conditions, and are checked at once. `!=` is true for NULL, too, as `exclude()` is.
+    Comparisons give conditions, and are checked at once, unless they are with a name (`F`).
+
+    `!=` is true for NULL, too, as `exclude()` is.
     """
 
     __slots__ = ()
@@ -84,6 +85,8 @@ class Column(Handle[T]):
 
     def _compare(self, lookup: str, operand: Any) -> Condition:
         found = named_lookup(self.schema, self.node, lookup)
+        if isinstance(operand, Node) and any(isinstance(part, F) for part in walk(operand)):
+            return Comparison(self, lookup, operand)  # a name may be an annotation, which only the query set knows
         if isinstance(operand, (Node, sa.ColumnElement, list, tuple)):
             operand = resolved_operand(Query(self.schema), operand)
         return compare(found, operand)

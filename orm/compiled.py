@@ -11,12 +11,11 @@ from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from orm import locks, plans
 from orm.chain import DEFAULT_CHUNK, at_least_one
-from orm.conditions import Constant, Members
+from orm.conditions import Constant, Members, negate, simplify
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, NotSupportedError
 from orm.expressions import Condition, Tree
 from orm.functions.dates import Sent
-from orm.lookups import negate, simplify
 from orm.parameters import ParameterMembers, Slot, Template
 from orm.plans import Plan
 from orm.prefetch import Prefetch

@@ -20,7 +20,7 @@ from orm.engines import check_set_operation
 from orm.expressions import Annotation, Reference
 from orm.filtering import condition
 from orm.operators import Element
-from orm.paths import leaves_table
+from orm.paths import leaves_table, reads_rows
 from orm.query import Counter, Node, Path, PlacedQuery, Query, origin_of, walk
 from orm.schema import FieldSpec, Schema
 from orm.scopes import Compilation, Entity, Scope
@@ -176,11 +176,11 @@ def _statement(
     scope = _scope(placed, compilation, outer)
     if query.selection.link is not None:
         scope.table((query.selection.link,))  # the condition on it is about the row that is read
-    where = _where(placed, scope)
+    nodes = [] if query.groups is None else [*(query.columns or ()), *query.having, *(query.order or ())]
+    where = _where(placed, scope, nodes)
     grouped_by: list[Element] = []
     if query.groups is not None:
-        nodes = [*(query.columns or ()), *query.having, *(query.order or ())]
-        grouped_by = aggregation.group(query.groups, nodes, scope, lambda: _rows(placed, compilation, outer))
+        grouped_by = aggregation.group(query.groups, nodes, scope, lambda: _rows(placed, compilation, outer, nodes))
     read = columns(scope)
     having = [condition(node, scope) for node in query.having]
     terms = [term for node in query.order or () for term in order(node, scope)]
@@ -197,27 +197,50 @@ def _statement(
     return statement if lock is None else statement.with_for_update(**lock)
 
 
-def _rows(placed: PlacedQuery, compilation: Compilation, outer: Scope | None) -> tuple[Scope, list[Element]]:
-    """A new scope of a query's rows, with the conditions on them."""
+def _rows(
+    placed: PlacedQuery, compilation: Compilation, outer: Scope | None, nodes: Sequence[Node] = ()
+) -> tuple[Scope, list[Element]]:
+    """A new scope of a query's rows, with the conditions on them; the nodes are what is asked of all of them."""
     scope = _scope(placed, compilation, outer)
-    return scope, _where(placed, scope)
+    return scope, _where(placed, scope, nodes)
 
 
-def _where(placed: PlacedQuery, scope: Scope) -> list[Element]:
+def _keys_apart(query: Query, engine: str) -> dict[Node, Node]:
+    """The keys of groups that are computed before the groups are made.
+
+    No engine sees that two subqueries are the same. MySQL does not see either that an expression in HAVING is one of
+    the keys, and tells columns apart there by their own names only.
+    """
+    keys = {origin_of(key): key for key in query.groups or ()}
+    names = [part.spec.name for key in keys.values() for part in walk(key) if isinstance(part, Reference)]
+
+    def is_apart(key: Node) -> bool:
+        while isinstance(key, Annotation):
+            key = key.parts[0]
+        plain = isinstance(key, Reference) and names.count(key.spec.name) == 1
+        return reads_rows(cast("Any", key)) or (engine == "mysql" and bool(query.having) and not plain)
+
+    return {origin: key for origin, key in keys.items() if is_apart(key)}
+
+
+def _where(placed: PlacedQuery, scope: Scope, nodes: Sequence[Node] = ()) -> list[Element]:
     """The conditions on a query's rows."""
     query = placed.query
-    if not query.qualify:
+    apart = _keys_apart(query, scope.compilation.engine)
+    if not query.qualify and not apart and not windows_in(aggregation.aggregates_in(nodes)):
         return [condition(node, scope) for node in query.where]
-    # Windows are computed of the rows that WHERE leaves, so conditions on them need a query around.
-    windows = windows_in([*query.qualify, *query.added, *(query.columns or ()), *(query.order or ())])
+    # Windows are computed of the rows that WHERE leaves, so conditions on them, and aggregates, need a query around.
+    # So do some keys of groups.
+    apart |= windows_in([*query.qualify, *query.added, *(query.columns or ()), *(query.order or ()), *nodes])
     inner = _scope(placed, scope.compilation, scope.outer)
     conditions = [condition(node, inner) for node in query.where]
     key = inner.tables[()].c[query.schema.key.name].label("k")
-    values = [element(window, inner).label(f"w{index}") for index, window in enumerate(windows.values())]
+    values = [element(node, inner).label(f"w{index}") for index, node in enumerate(apart.values())]
     related = sa.select(key, *values).select_from(inner.source).where(*conditions).correlate(None).subquery()
     root = scope.tables[()]
+    scope.derived.append(related)
     scope.source = scope.source.join(related, root.c[query.schema.key.name] == related.c.k)
-    scope.known.update({origin: related.c[value.name] for origin, value in zip(windows, values, strict=True)})
+    scope.known.update({origin: related.c[value.name] for origin, value in zip(apart, values, strict=True)})
     return [condition(node, scope) for node in query.qualify]
 
 
@@ -312,9 +335,11 @@ def aggregate(placed: PlacedQuery, nodes: Sequence[Node], compilation: Compilati
 
     def rows() -> tuple[Scope, list[Element]]:
         if not query.sliced:
-            return _rows(placed, compilation, None)
-        scope = _scope(placed, compilation, None)
-        return scope, [query.schema.table.c[query.schema.key.name].in_(selected_keys(placed, compilation))]
+            return _rows(placed, compilation, None, nodes)
+        # A window is one of the rows before the slice.
+        windows = bool(windows_in(nodes))
+        scope, where = _rows(placed, compilation, None, nodes) if windows else (_scope(placed, compilation, None), [])
+        return scope, [*where, scope.tables[()].c[query.schema.key.name].in_(selected_keys(placed, compilation))]
 
     scope, where = rows()
     aggregation.group((), nodes, scope, rows)

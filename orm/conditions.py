@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 import sqlalchemy as sa
 
-from orm.expressions import Condition, Expression, Function, Reference, as_condition, output_of
+from orm.expressions import Condition, Expression, Function, Reference, Tree, as_condition, output_of
 from orm.operators import Operator
 from orm.query import Node, walk
 from orm.validation import Checker, operand_checker
@@ -246,3 +246,23 @@ class Assigned(Node):
 
     def count(self, engine: str) -> int:
         return 1
+
+
+def simplify(operator: Any, parts: list[Condition]) -> Condition:
+    """`and` or `or` of conditions, without those that decide nothing."""
+    decides = operator == "or"
+    kept: list[Condition] = []
+    for part in parts:
+        if isinstance(part, Constant):
+            if part.truth is decides:
+                return part
+        else:
+            kept.append(part)
+    if not kept:
+        return Constant(not decides)
+    return kept[0] if len(kept) == 1 else Tree(operator, tuple(kept))
+
+
+def negate(part: Condition) -> Condition:
+    """`not` of a condition."""
+    return Constant(not part.truth) if isinstance(part, Constant) else Tree("not", (part,))

@@ -23,12 +23,12 @@ import sqlalchemy as sa
 
 from orm import types
 from orm.annotating import filtered, order_of_groups
-from orm.conditions import Constant, Leaf, Lookup, kind_of
+from orm.conditions import Constant, Leaf, Lookup, kind_of, negate, simplify
 from orm.exceptions import FieldError, InvalidCursor, ValidationError
 from orm.expressions import Annotation, Clause, Condition, Expression, Ordering, Reference, Tree
 from orm.functions.math import Random
 from orm.loader import Loader, row_loader
-from orm.lookups import intern, negate, simplify
+from orm.lookups import intern
 from orm.operators import OPERATORS
 from orm.query import Node, Path, Query, Selection, walk
 from orm.schema import Schema

@@ -337,13 +337,18 @@ class Handle(Expression[T_co]):
 
 
 class Annotation(Expression[T_co]):
-    """An expression under the name that a query gave it."""
+    """An expression under the name that a query gave it.
 
-    __slots__ = ("name",)
+    Attributes:
+        of_rows: it has a value for each row of a model, also where these are grouped later.
+    """
 
-    def __init__(self, name: str, expression: Node) -> None:
+    __slots__ = ("name", "of_rows")
+
+    def __init__(self, name: str, expression: Node, *, of_rows: bool = False) -> None:
         super().__init__((expression,))
         self.name = name
+        self.of_rows = of_rows
 
     def __repr__(self) -> str:
         return self.name

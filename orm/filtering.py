@@ -39,7 +39,7 @@ def condition(node: Node, scope: Scope, *, negated: bool = False) -> Element:
         return _tree(node, scope, negated)
     if isinstance(node, (Clause, Exists)):
         return element(node, scope)
-    missing = [path for path in many_paths(node) if negated or path not in scope.tables]
+    missing = [path for path in many_paths(node) if path not in (scope.given if negated else scope.tables)]
     if missing:
         return _exists(missing, scope, node, own=negated)
     return _leaf(node, scope)
@@ -49,7 +49,7 @@ def _tree(node: Tree, scope: Scope, negated: bool) -> Element:
     if node.operator == "not":
         part = node.parts[0]
         inner = condition(part, scope, negated=True)
-        return sa.not_(sa.func.coalesce(inner, sa.false()) if can_be_null(part) else inner)
+        return sa.not_(sa.func.coalesce(inner, sa.false()) if can_be_null(part, scope.given) else inner)
     join = sa.and_ if node.operator == "and" else sa.or_
     if negated:
         return join(*[condition(part, scope, negated=True) for part in node.parts])
@@ -67,11 +67,16 @@ def _tree(node: Tree, scope: Scope, negated: bool) -> Element:
 def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, own: bool = False) -> Element:
     """One EXISTS over all paths. Its joins are inner ones where no missing row could satisfy the condition.
 
-    With `own` it is about related rows of its own, also where some of these paths are in reach already. On SQLite it
-    is an IN where it can be, which took 4 to 100 times less there for conditions that few rows meet, and never more.
+    With `own` it is about related rows of its own, also where some of these paths are in reach already, but for the
+    row that an aggregate is about. On SQLite it is an IN where it can be, which took 4 to 100 times less there for
+    conditions that few rows meet, and never more.
     """
     outer = not all(needs_row(node, path) for path in paths)
-    tables = {path: table for path, table in scope.tables.items() if not (own and any(hop.many for hop in path))}
+    tables = {
+        path: table
+        for path, table in scope.tables.items()
+        if not own or path in scope.given or not any(hop.many for hop in path)
+    }
     inner = scope.within(None, tables)
     first: tuple[Path, Element, Element] | None = None
     source: From = sa.select(_ONE.label("one")).subquery() if outer else None

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from orm import transforms
 from orm.aggregates import Aggregate
-from orm.conditions import Compared, Constant, Leaf, Lookup, Members, Q, kind_of
+from orm.conditions import Compared, Constant, Leaf, Lookup, Members, Q, kind_of, negate, simplify
 from orm.exceptions import FieldError, ValidationError
 from orm.expressions import (
     Annotation,
@@ -48,26 +48,6 @@ def conditions(query: Query, given: Iterable[Any], words: Mapping[str, Any]) -> 
     if given:
         parts[:0] = [resolve_condition(query, part) for part in given]
     return parts[0] if len(parts) == 1 else simplify("and", parts)
-
-
-def simplify(operator: Any, parts: list[Condition]) -> Condition:
-    """`and` or `or` of conditions, without those that decide nothing."""
-    decides = operator == "or"
-    kept: list[Condition] = []
-    for part in parts:
-        if isinstance(part, Constant):
-            if part.truth is decides:
-                return part
-        else:
-            kept.append(part)
-    if not kept:
-        return Constant(not decides)
-    return kept[0] if len(kept) == 1 else Tree(operator, tuple(kept))
-
-
-def negate(part: Condition) -> Condition:
-    """`not` of a condition."""
-    return Constant(not part.truth) if isinstance(part, Constant) else Tree("not", (part,))
 
 
 def resolve_condition(query: Query, given: Any) -> Condition:
@@ -114,9 +94,12 @@ def checked_clause(schema: Schema, clause: Clause) -> Clause:
     return clause
 
 
-def _check_root(schema: Schema, node: Node) -> None:
-    """Raise `FieldError` when a typed column of another model is in it."""
+def _check_root(query: Query, node: Node) -> None:
+    """Raise `FieldError` when a typed column of another model is in it, or one that the query's rows do not have."""
+    schema = query.schema
     for part in walk(node):
+        if query.closed and isinstance(part, (Reference, Handle)):
+            raise not_read(query, repr(cast("Any", part)))
         if isinstance(part, (Reference, Handle)) and part.schema is not schema:
             raise FieldError(
                 f"{node!r} is about {part.schema.name}, but the query is about {schema.name}. "
@@ -134,7 +117,7 @@ def resolve(query: Query, node: Node) -> Node:
         handle: Handle = cast("Any", node)
         if query.closed:
             return named(query, repr(handle))
-        _check_root(query.schema, handle)
+        _check_root(query, handle)
         return handle.node
     if isinstance(node, Clause):
         return checked_clause(query.schema, node)
@@ -155,7 +138,7 @@ def _resolve_parts(query: Query, node: Node) -> Node:
         if isinstance(resolved, Expression):
             cast("Any", resolved).check()
         return cast("Node", resolved)
-    _check_root(query.schema, node)
+    _check_root(query, node)
     return node
 
 

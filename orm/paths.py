@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from orm.aggregates import Aggregate
 from orm.conditions import Constant, Leaf, Looked, Members
 from orm.expressions import Clause, Condition, Function, Reference, Tree, output_of
-from orm.query import Node, Path
+from orm.query import Node, Path, walk
 from orm.subqueries import Exists, Outer, Subselect
+from orm.windows import Window
 
 
 def many(path: Path) -> bool:
@@ -53,13 +54,13 @@ def needs_row(node: Node, path: Path) -> bool:
     return False
 
 
-def can_be_null(node: Node) -> bool:
-    """Whether the condition may be NULL rather than true or false."""
+def can_be_null(node: Node, given: Collection[Path] = ()) -> bool:
+    """Whether the condition may be NULL rather than true or false; it has no EXISTS of its own for the given paths."""
     if isinstance(node, (Constant, Exists)):
         return False
     if isinstance(node, Tree):
-        return node.operator != "not" and any(can_be_null(part) for part in node.parts)
-    if any(True for _ in many_paths(node)):
+        return node.operator != "not" and any(can_be_null(part, given) for part in node.parts)
+    if any(path not in given for path in many_paths(node)):
         return False
     if isinstance(node, (Leaf, Members)):
         return node.lookup.operator.operand != "flag" and output_of(node.left).null
@@ -74,6 +75,11 @@ def leaves_table(nodes: Sequence[Node]) -> bool:
         if leaves_table(node.children):
             return True
     return False
+
+
+def reads_rows(node: Node) -> bool:
+    """Whether an expression reads other rows for each row."""
+    return any(isinstance(part, (Aggregate, Subselect, Window)) for part in walk(node))
 
 
 def stays_within(node: Node, path: Path) -> bool:

@@ -58,7 +58,7 @@ def select_plan(
     shape = (engine, "select", bound, query.shape(values, engine))
     plan = query.schema.plans.get(shape)
     if plan is None:
-        plan = query.schema.plans[shape] = _compile_select(query, database.dialect, bound)
+        plan = query.schema.plans[shape] = _compile_select(query, database.dialect, bound, len(values))
     return plan, values
 
 
@@ -72,7 +72,7 @@ def scalar_plan(operation: str, query: Query, database: Database) -> tuple[Plan,
         compilation = Compilation(database.dialect)
         build = compiler.count if operation == "count" else compiler.exists
         statement = build(compiler.place(query, engine), compilation)
-        plan = query.schema.plans[shape] = finish(query, statement, compilation, operation)
+        plan = query.schema.plans[shape] = finish(query, statement, compilation, operation, len(values))
     return plan, values
 
 
@@ -96,7 +96,7 @@ def update_plan(
         placed = query.place(counter)
         targets = [(spec, node.place(counter)) for spec, node in assignments]
         statement = compiler.update(placed, targets, compilation)
-        plan = query.schema.plans[shape] = _finish_write(query, statement, compilation, "update", returned)
+        plan = query.schema.plans[shape] = _finish_write(query, statement, compilation, "update", len(values), returned)
     return plan, values
 
 
@@ -119,7 +119,7 @@ def aggregate_plan(query: Query, aggregates: Mapping[str, Node], database: Datab
         statement = compiler.aggregate(placed, nodes, compilation)
         processors = [types.result_processor(column.type, database.dialect) for column in statement.selected_columns]
         load = row_loader("dict", list(aggregates), processors, query.schema.name)
-        plan = query.schema.plans[shape] = finish(query, statement, compilation, "aggregate", load=load)
+        plan = query.schema.plans[shape] = finish(query, statement, compilation, "aggregate", len(values), load=load)
     return plan, values
 
 
@@ -132,7 +132,7 @@ def delete_plan(query: Query, database: Database, returned: Returned | None = No
     if plan is None:
         compilation = Compilation(database.dialect)
         statement = compiler.delete(compiler.place(query, engine), compilation)
-        plan = query.schema.plans[shape] = _finish_write(query, statement, compilation, "delete", returned)
+        plan = query.schema.plans[shape] = _finish_write(query, statement, compilation, "delete", len(values), returned)
     return plan, values
 
 
@@ -141,10 +141,11 @@ def _finish_write(
     statement: sa.Update | sa.Delete,
     compilation: Compilation,
     operation: str,
+    given: int,
     returned: Returned | None,
 ) -> Plan:
     if returned is None:
-        return finish(query, statement, compilation, operation, writes=True)
+        return finish(query, statement, compilation, operation, given, writes=True)
     schema = query.schema
     columns = [schema.table.c[spec.name] for spec in returned.fields]
     processors = tuple([types.result_processor(column.type, compilation.dialect) for column in columns])
@@ -153,7 +154,7 @@ def _finish_write(
         load = instance_loader([entity], bound=returned.bound)
     else:
         load = row_loader(returned.form, returned.names, processors, schema.name)
-    return finish(query, statement.returning(*columns), compilation, operation, load=load, writes=True)
+    return finish(query, statement.returning(*columns), compilation, operation, given, load=load, writes=True)
 
 
 def sql_of(query: Query, dialect: Dialect) -> str:
@@ -170,7 +171,7 @@ def statement_of(query: Query, dialect: Dialect) -> sa.Select[Any]:
     return compiler.select(compiler.place(query, dialect.name), Compilation(dialect, values=values))
 
 
-def _compile_select(query: Query, dialect: Dialect, bound: bool) -> Plan:
+def _compile_select(query: Query, dialect: Dialect, bound: bool, given: int) -> Plan:
     compilation = Compilation(dialect)
     statement = compiler.select(compiler.place(query, dialect.name), compilation)
     columns = list(statement.selected_columns)
@@ -184,7 +185,7 @@ def _compile_select(query: Query, dialect: Dialect, bound: bool) -> Plan:
         end = len(processors) - len(names)
         added = dict(zip(names, processors[end:], strict=True))
         load = instance_loader(_entities(compilation, processors[link:end]), link=link, bound=bound, added=added)
-    return finish(query, statement, compilation, "select", load=load, writes=selection.lock is not None)
+    return finish(query, statement, compilation, "select", given, load=load, writes=selection.lock is not None)
 
 
 def _entities(compilation: Compilation, processors: Sequence[Processor | None]) -> list[LoadedEntity]:
@@ -202,16 +203,17 @@ def finish(
     statement: Any,
     compilation: Compilation,
     operation: str,
+    given: int,
     *,
     load: Loader | None = None,
     writes: bool = False,
 ) -> Plan:
-    """The plan of a Core statement."""
+    """The plan of a Core statement; `given` says how many values the query gives."""
     compiled = statement.compile(dialect=compilation.dialect, compile_kwargs={"render_postcompile": True})
     name = query.schema.name
     return Plan(
         sql=str(compiled),
-        bind=_binder(compiled, compilation),
+        bind=_binder(compiled, compilation, given),
         load=load,
         operation=operation,
         tables=tuple(dict.fromkeys([query.schema.tablename, *_joined_tables(query)])),
@@ -224,7 +226,7 @@ def _joined_tables(query: Query) -> list[str]:
     return [hop.target.tablename for path in query.selection.related for hop in path]
 
 
-def _binder(compiled: Any, compilation: Compilation) -> Binder:
+def _binder(compiled: Any, compilation: Compilation, given: int) -> Binder:
     """A function that puts the query's values, converted, and the statement's own into the driver's order."""
     names: dict[str, Any] = {}
     items: list[str] = []
@@ -238,8 +240,9 @@ def _binder(compiled: Any, compilation: Compilation) -> Binder:
             items.append(f"k{index}")
         else:
             items.append(_bound(parameter, index, names, compilation.dialect))
-    if items == [f"v[{index}]" for index in range(len(items))] and len(items) == len(compilation.parameters):
-        return _first(len(items))
+    # A query may give values that its statement has no use for: count() does not read annotations.
+    if items == [f"v[{index}]" for index in range(given)] and given == len(compilation.parameters):
+        return _as_they_are
     text = f"def bind(v):\n    return ({', '.join(items)}{',' if items else ''})\n"
     exec(compile(text, "<generated by orm.plans>", "exec"), names)
     return cast("Binder", names["bind"])
@@ -261,6 +264,5 @@ def _processor(kind: TypeEngine[Any] | None, dialect: Dialect) -> Processor | No
     return None if kind is None else types.bind_processor(kind, dialect)
 
 
-def _first(count: int) -> Binder:
-    """Gives the values as they are, without those at the end that the statement has no use for."""
-    return lambda values: values if len(values) == count else values[:count]
+def _as_they_are(values: Sequence[Any]) -> Sequence[Any]:
+    return values

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 from orm import conflicts, locks, lookups, persistence, plans, returning, writing
 from orm.columns import Column
+from orm.conditions import simplify
 from orm.conflicts import Conflict
 from orm.database import Database, Outcome
 from orm.exceptions import FieldError, InterfaceError, UniqueViolation
@@ -77,7 +78,7 @@ class QuerySet(Rows[M]):
         if not texts:
             raise FieldError(f"{self._schema.name} has no text columns to search.")
         found = [lookups.condition(self.query, f"{spec.name}__icontains", term) for spec in texts]
-        return self.filter(lookups.simplify("or", found))
+        return self.filter(simplify("or", found))
 
     # ------------------------------------------------------------ locks
 

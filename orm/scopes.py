@@ -91,7 +91,9 @@ class Scope:
         known: the SQL of nodes that is not to be made again: what rows are grouped by, columns of a subquery, labels.
         outer: the scope of the query around.
         grouped: it is about groups of rows, so aggregates of the rows themselves have a value.
+        given: the paths to the related row that an aggregate is about; conditions inside negations are about it, too.
         ctes: the common table expressions that the rows are joined with.
+        derived: the subqueries that the rows are joined with, whose columns are among what is known.
     """
 
     def __init__(
@@ -103,7 +105,9 @@ class Scope:
         self.known: dict[Node, Element] = {}
         self.outer = outer
         self.grouped = False
+        self.given: frozenset[Path] = frozenset()
         self.ctes: dict[Node, From] = {}
+        self.derived: list[From] = []
 
     def table(self, path: Path) -> From:
         """The table at the end of a path, joined if it is not in reach yet."""
@@ -121,7 +125,9 @@ class Scope:
         """The scope of a subquery about related rows, which sees the same columns besides."""
         inner = Scope(self.compilation, source, tables, self.outer)
         inner.known = self.known
+        inner.given = self.given
         inner.ctes = self.ctes
+        inner.derived = self.derived
         return inner
 
     def cte(self, node: Node) -> From:
@@ -130,4 +136,5 @@ class Scope:
 
     def reachable(self) -> list[From]:
         """All tables in reach, those of the queries around too: what a subquery is correlated with."""
-        return [*self.tables.values(), *self.ctes.values(), *(self.outer.reachable() if self.outer is not None else ())]
+        outside = self.outer.reachable() if self.outer is not None else ()
+        return [*self.tables.values(), *self.ctes.values(), *self.derived, *outside]

@@ -146,6 +146,10 @@ async def test_numbers_of_several_kinds_become_the_wider_one(music: orm.Database
             lambda: Album.objects.values("title").union(Artist.objects.values("name")).order_by("year"),
             "'year' is no column of the union of .* Choose from: title",
         ),
+        (
+            lambda: Album.objects.values("title").union(Artist.objects.values("name")).filter(Album.title == "x"),
+            "'title' is no column of the union of .* Choose from: title",
+        ),
         (lambda: EARLY.union(MIDDLE).update(title="x"), "changes rows of one table"),
         (lambda: EARLY.union(MIDDLE).delete(), "changes rows of one table"),
         (lambda: EARLY.union(MIDDLE.using(orm.Database("sqlite:///:memory:"))), "two databases"),
