@@ -15,6 +15,7 @@ from orm.database import Database
 from tests.databases import BACKENDS, DEFAULTS, REQUIRED, Scratch, server_url
 from tests.music import models
 from tests.recorder import Recorder
+from tests.worlds import Worlds, in_database
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +73,12 @@ def own_url(backend: str, scratch: dict[str, Scratch], tmp_path: Path) -> Iterat
     own.create()
     yield own.url.replace(engine, backend, 1)
     own.drop()
+
+
+@pytest.fixture
+def worlds(own_url: str) -> Iterator[Worlds]:
+    """Gives one set of random data after the other, each in the database while it is looked at."""
+    yield from in_database(own_url)
 
 
 @pytest.fixture

@@ -1,77 +1,25 @@
-"""What a query over the models of `tests.music` means, in plain Python: rows are dictionaries, tables lists of them.
+"""What a query over the models of `tests.music` means, in plain Python: its conditions and its order.
 
 Conditions are trees of the dataclasses below. They follow the documentation, not the compiler: a call of `filter()`
 keeps a row if there is a choice of one related row (or none, where there are none) for every relation that the call
 follows outside negations, such that its condition is true. A comparison inside a negation makes a choice of its own.
 Truth is three-valued, with `None` for unknown; a negation holds where its condition is not true.
+
+Where some rows are given already (the row itself, a related row that is aggregated, what a group has in common), they
+are the same for all of a condition, negations included.
 """
 
 from __future__ import annotations
 
 import operator
-import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from decimal import Decimal
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-Row = dict[str, Any]
-World = dict[str, list[Row]]
-Path = tuple[str, ...]
+from tests.reference_data import RELATIONS, Path, Row, World, model_at
+
 Choice = dict[Path, Row | None]
-
-
-@dataclass(frozen=True)
-class Relation:
-    """Where a relation leads: rows of `model` whose column `far` equals this row's `near`, perhaps over links."""
-
-    model: str
-    near: str
-    far: str
-    many: bool = False
-    links: tuple[str, str, str] | None = None  # the table of the links, its column to this side, and to the other
-
-
-RELATIONS: dict[str, dict[str, Relation]] = {
-    "Artist": {
-        "albums": Relation("Album", "id", "artist_id", many=True),
-        "produced": Relation("Album", "id", "producer_id", many=True),
-        "profile": Relation("Profile", "id", "artist_id"),
-    },
-    "Profile": {"artist": Relation("Artist", "artist_id", "id")},
-    "Album": {
-        "artist": Relation("Artist", "artist_id", "id"),
-        "producer": Relation("Artist", "producer_id", "id"),
-        "tracks": Relation("Track", "id", "album_id", many=True),
-        "tags": Relation("Tag", "id", "id", many=True, links=("AlbumTag", "album_id", "tag_id")),
-    },
-    "Track": {
-        "album": Relation("Album", "album_id", "id"),
-        "playlists": Relation("Playlist", "id", "id", many=True, links=("PlaylistTrack", "track_id", "playlist_id")),
-    },
-    "Tag": {"albums": Relation("Album", "id", "id", many=True, links=("AlbumTag", "tag_id", "album_id"))},
-    "Playlist": {
-        "tracks": Relation("Track", "id", "id", many=True, links=("PlaylistTrack", "playlist_id", "track_id"))
-    },
-    "Employee": {
-        "manager": Relation("Employee", "manager_id", "id"),
-        "reports": Relation("Employee", "id", "manager_id", many=True),
-    },
-}
-# What a column holds. "text" mixes cases and has wildcards, so that collations differ in its order; "word" is
-# in an order that they agree about.
-COLUMNS: dict[str, dict[str, str]] = {
-    "Artist": {"id": "integer", "name": "text", "country": "word"},
-    "Profile": {"id": "integer", "text": "text", "artist_id": "integer"},
-    "Album": {"id": "integer", "title": "text", "year": "integer", "artist_id": "integer", "producer_id": "integer"},
-    "Track": {"id": "integer", "name": "text", "seconds": "integer", "price": "decimal", "album_id": "integer"},
-    "Tag": {"id": "integer", "word": "word"},
-    "Playlist": {"id": "integer", "name": "text"},
-    "Employee": {"id": "integer", "name": "word", "manager_id": "integer"},
-}
-TEXTS = ("", "a", "A", "b", "aB", "ab", "b%", "a_b", "%", "a\\b", "!")
-WORDS = ("a", "ab", "b", "c")
-DECIMALS = (Decimal("-1.50"), Decimal("0.00"), Decimal("0.10"), Decimal("2.00"), Decimal("12345678.90"))
+"""A row for each path; `()` is the row of the query itself."""
 
 
 # ---------------------------------------------------------------- conditions
@@ -90,8 +38,22 @@ class Arithmetic:
     """Two operands and `+`, `-` or `*`."""
 
     sign: str
-    left: Column | Arithmetic
-    right: Column | Arithmetic | int
+    left: Any
+    right: Any
+
+
+@dataclass(frozen=True)
+class Outer:
+    """A column of the query around."""
+
+    column: Column
+
+
+@dataclass(frozen=True)
+class Known:
+    """A value, or NULL: what a column of the query around is for one of its rows."""
+
+    value: Any
 
 
 @dataclass(frozen=True)
@@ -152,17 +114,24 @@ class Call:
 
 def keeps(world: World, model: str, row: Row, calls: Iterable[Call]) -> bool:
     """Whether a row of a model is among those that the calls leave."""
-    for call in calls:
-        condition = Not(call.condition) if call.method == "exclude" else call.condition
-        if not any(_truth(world, model, condition, choice) for choice in _choices(world, model, row, condition)):
-            return False
-    return True
+    return all(holds(world, model, condition_of(call), {(): row}) for call in calls)
 
 
-def _choices(world: World, model: str, row: Row, condition: Condition) -> Iterator[Choice]:
-    """Every choice of related rows for what a condition is about outside its negations."""
-    steps = {path[: i + 1] for path in _paths(condition) for i in range(len(path))}
-    return _extended(world, model, {(): row}, sorted(steps, key=lambda path: (len(path), path)))
+def condition_of(call: Call) -> Condition:
+    """The condition that a call is."""
+    return Not(call.condition) if call.method == "exclude" else call.condition
+
+
+def holds(world: World, model: str, condition: Condition, given: Choice) -> bool:
+    """Whether a condition is true for some choice of related rows beside the given ones."""
+    choices = choices_of(world, model, _paths(condition), given)
+    return any(_truth(world, model, condition, choice, given) for choice in choices)
+
+
+def choices_of(world: World, model: str, paths: Iterable[Path], given: Choice) -> Iterator[Choice]:
+    """Every choice of related rows at the end of some paths and on the way, beside the given ones."""
+    steps = {path[: i + 1] for path in paths if path not in given for i in range(len(path))} - given.keys()
+    return _extended(world, model, given, sorted(steps, key=lambda path: (len(path), path)))
 
 
 def _extended(world: World, model: str, choice: Choice, steps: list[Path]) -> Iterator[Choice]:
@@ -188,48 +157,41 @@ def related(world: World, model: str, row: Row | None, path: Path) -> list[Row]:
     ]
 
 
-def model_at(model: str, path: Path) -> str:
-    """The model at the end of a path."""
-    for name in path:
-        model = RELATIONS[model][name].model
-    return model
-
-
 def _paths(condition: Condition) -> Iterator[Path]:
     if isinstance(condition, Compare):
         yield condition.column.path
-        yield from _operand_paths(condition.operand)
+        yield from paths_of(condition.operand)
     elif not isinstance(condition, Not):
         for part in condition.parts:
             yield from _paths(part)
 
 
-def _operand_paths(operand: Any) -> Iterator[Path]:
+def paths_of(operand: Any) -> Iterator[Path]:
+    """The paths of an operand."""
     if isinstance(operand, Column):
         yield operand.path
     elif isinstance(operand, Arithmetic):
-        yield from _operand_paths(operand.left)
-        yield from _operand_paths(operand.right)
+        yield from paths_of(operand.left)
+        yield from paths_of(operand.right)
 
 
-def _truth(world: World, model: str, condition: Condition, choice: Choice) -> bool | None:
+def _truth(world: World, model: str, condition: Condition, choice: Choice, given: Choice) -> bool | None:
     if isinstance(condition, Compare):
         return _compare(world, condition, choice)
     if isinstance(condition, Not):
-        return not _negated_truth(world, model, condition.part, choice)
-    return _joined(condition, [_truth(world, model, part, choice) for part in condition.parts])
+        return not _negated_truth(world, model, condition.part, given)
+    return _joined(condition, [_truth(world, model, part, choice, given) for part in condition.parts])
 
 
-def _negated_truth(world: World, model: str, condition: Condition, choice: Choice) -> bool | None:
+def _negated_truth(world: World, model: str, condition: Condition, given: Choice) -> bool | None:
     """The truth of a condition inside a negation: each comparison is about related rows of its own."""
     if isinstance(condition, Compare):
-        root = choice[()]
-        assert root is not None
-        found = [_compare(world, condition, own) for own in _choices(world, model, root, condition)]
+        choices = choices_of(world, model, _paths(condition), given)
+        found = [_compare(world, condition, choice) for choice in choices]
         return True if True in found else None if None in found else False
     if isinstance(condition, Not):
-        return not _negated_truth(world, model, condition.part, choice)
-    return _joined(condition, [_negated_truth(world, model, part, choice) for part in condition.parts])
+        return not _negated_truth(world, model, condition.part, given)
+    return _joined(condition, [_negated_truth(world, model, part, given) for part in condition.parts])
 
 
 def _joined(condition: Every | Some, truths: list[bool | None]) -> bool | None:
@@ -295,12 +257,26 @@ def evaluate(operand: Any, choice: Choice) -> Any:
         left, right = evaluate(operand.left, choice), evaluate(operand.right, choice)
         apply = {"+": operator.add, "-": operator.sub, "*": operator.mul}[operand.sign]
         return None if left is None or right is None else apply(left, right)
-    return operand
+    return operand.value if isinstance(operand, Known) else operand
 
 
 def value_of(world: World, model: str, row: Row, column: Column) -> Any:
     """The value of a column over to-one relations."""
-    return evaluate(column, next(_choices(world, model, row, Compare(column, "isnull", True))))
+    return evaluate(column, next(choices_of(world, model, [column.path], {(): row})))
+
+
+def inside(call: Call, value: Callable[[Column], Any]) -> Call:
+    """A call of a query inside another one, with what it refers to there."""
+    return replace(call, condition=_inside(call.condition, value))
+
+
+def _inside(condition: Condition, value: Callable[[Column], Any]) -> Condition:
+    if isinstance(condition, Compare):
+        operand = condition.operand
+        return replace(condition, operand=Known(value(operand.column))) if isinstance(operand, Outer) else condition
+    if isinstance(condition, Not):
+        return replace(condition, part=_inside(condition.part, value))
+    return replace(condition, parts=tuple([_inside(part, value) for part in condition.parts]))
 
 
 # ---------------------------------------------------------------- order
@@ -333,59 +309,3 @@ def in_order(rows: list[Row], orders: Iterable[Order], value: Callable[[Row, Ord
     for order in reversed(list(orders)):
         rows = sorted(rows, key=lambda row: _Key(value(row, order), order))
     return rows
-
-
-# ---------------------------------------------------------------- data
-
-
-def random_world(seed: int) -> World:
-    """A few rows of every model: some related to nothing, some to many."""
-    choose = random.Random(seed)
-
-    def small() -> int | None:
-        return choose.choice([None, 0, 1, 2, 3, 4])
-
-    def one(rows: list[Row], *more: None) -> Any:
-        return choose.choice([row["id"] for row in rows] + list(more))
-
-    countries = [None, *WORDS[:3]]
-    artists = [{"id": i, "name": choose.choice(TEXTS), "country": choose.choice(countries)} for i in range(1, 6)]
-    world: World = {"Artist": artists}
-    world["Profile"] = [
-        {"id": i, "text": choose.choice(TEXTS), "artist_id": artist}
-        for i, artist in enumerate(choose.sample(range(1, 6), 3), 1)
-    ]
-    world["Album"] = [
-        {
-            "id": i,
-            "title": choose.choice(TEXTS),
-            "year": small(),
-            "artist_id": one(world["Artist"][:4]),
-            "producer_id": one(world["Artist"], None, None),
-        }
-        for i in range(1, 8)
-    ]
-    world["Track"] = [
-        {
-            "id": i,
-            "name": choose.choice(TEXTS),
-            "seconds": choose.randrange(5),
-            "price": choose.choice([None, *DECIMALS]),
-            "album_id": one(world["Album"][:6], None, None),
-        }
-        for i in range(1, 11)
-    ]
-    world["Tag"] = [{"id": i, "word": word} for i, word in enumerate(WORDS, 1)]
-    world["Playlist"] = [{"id": i, "name": choose.choice(TEXTS)} for i in range(1, 4)]
-    world["Employee"] = [
-        {"id": i, "name": choose.choice(WORDS), "manager_id": choose.choice([None, *range(1, i + 1)])}
-        for i in range(1, 7)
-    ]
-    world["AlbumTag"] = _links(choose, world, "Album", "Tag", 8)
-    world["PlaylistTrack"] = _links(choose, world, "Playlist", "Track", 8)
-    return world
-
-
-def _links(choose: random.Random, world: World, left: str, right: str, number: int) -> list[Row]:
-    pairs = [(a["id"], b["id"]) for a in world[left] for b in world[right]]
-    return [{f"{left.lower()}_id": a, f"{right.lower()}_id": b} for a, b in choose.sample(pairs, number)]

@@ -1,18 +1,11 @@
-"""Random query sets over random data, each compared with what `tests.reference` says that it means.
-
-`ORM_FUZZ_EXAMPLES` is how many examples are tried on each engine, newly chosen at every run (`make fuzz`); without it a
-few, always the same.
-"""
+"""Random query sets over random data, each compared with what `tests.reference` says that it means."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import orm
@@ -28,34 +21,11 @@ from tests.random_queries import (
     sliced,
     words_of,
 )
-from tests.reference import (
-    COLUMNS,
-    Call,
-    Column,
-    Compare,
-    Condition,
-    Every,
-    Not,
-    Order,
-    Row,
-    Some,
-    World,
-    in_order,
-    keeps,
-    random_world,
-    value_of,
-)
+from tests.reference import Call, Column, Compare, Condition, Every, Not, Order, Some, in_order, keeps, value_of
+from tests.reference_data import COLUMNS, Row, World
+from tests.worlds import ENGINES, Worlds, database, tried
 
-EXAMPLES = int(os.environ.get("ORM_FUZZ_EXAMPLES", "0"))
-"""How many examples are tried on each engine; 0 for the few of every run."""
-_FEW = 300
-"""How many those are: what the calls of `_try` below add up to."""
-WORLDS = 40 if EXAMPLES else 2
-"""How many sets of data they are spread over."""
-
-Worlds = Callable[[], Iterator[tuple[asyncio.Runner, World]]]
-
-pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql", "mysql+asyncmy"], indirect=True)
+pytestmark = pytest.mark.parametrize("backend", ENGINES, indirect=True)
 
 
 # ---------------------------------------------------------------- what it means
@@ -76,81 +46,6 @@ def _expected(world: World, chosen: Chosen) -> list[Row]:
     return rows
 
 
-# ---------------------------------------------------------------- trying many
-
-
-async def _fill(world: World) -> None:
-    for name, model in MODELS.items():
-        await model.objects.bulk_create([model(**row) for row in world[name]])
-    for link in world["AlbumTag"]:
-        await music.Album.reference(link["album_id"]).tags.add(music.Tag.reference(link["tag_id"]))
-    await music.PlaylistTrack.objects.bulk_create([music.PlaylistTrack(**link) for link in world["PlaylistTrack"]])
-
-
-def _database() -> orm.Database:
-    database = music.models.database
-    assert database is not None
-    return database
-
-
-async def _empty() -> None:
-    for name in reversed(COLUMNS):
-        await MODELS[name].objects.all().delete()
-
-
-@pytest.fixture
-def worlds(own_url: str) -> Iterator[Worlds]:
-    """Gives one set of data after the other, each in the database while it is looked at."""
-    with asyncio.Runner() as runner:
-        database = orm.Database(own_url, max_size=2, timeout=10)
-        runner.run(database.connect())
-        music.models.database = database
-        try:
-            runner.run(music.models.create_all())
-
-            def each() -> Iterator[tuple[asyncio.Runner, World]]:
-                for seed in range(WORLDS):
-                    world = random_world(seed)
-                    runner.run(_fill(world))
-                    yield runner, world
-                    runner.run(_empty())
-
-            yield each
-            runner.run(music.models.drop_all())
-        finally:
-            music.models.database = None
-            runner.run(database.disconnect())
-
-
-def _try(
-    worlds: Worlds,
-    examples: int,
-    strategy: st.SearchStrategy[Any],
-    check: Callable[[World, Any], Coroutine[Any, Any, None]],
-) -> None:
-    """Check examples of a strategy, spread over the worlds."""
-    options = settings(
-        max_examples=max(1, examples * (EXAMPLES or _FEW) // (_FEW * WORLDS)),
-        derandomize=not EXAMPLES,
-        database=None,
-        deadline=None,
-        print_blob=False,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
-    for runner, world in worlds():
-        options(given(strategy)(_checked(runner, world, check)))()
-
-
-def _checked(
-    runner: asyncio.Runner, world: World, check: Callable[[World, Any], Coroutine[Any, Any, None]]
-) -> Callable[[Any], None]:
-    def example(chosen: Any) -> None:
-        runner.run(check(world, chosen))
-
-    return example
-
-
 def test_what_a_query_reads(worlds: Worlds) -> None:
     async def check(world: World, chosen: Chosen) -> None:
         query, expected = sliced(ordered(chosen), chosen.slices), _expected(world, chosen)
@@ -160,7 +55,7 @@ def test_what_a_query_reads(worlds: Worlds) -> None:
         assert await query.count() == len(expected)
         assert await query.exists() is bool(expected)
 
-    _try(worlds, 100, queries(), check)
+    tried(worlds, 100, queries(), check)
 
 
 def test_other_ways_to_read_it(worlds: Worlds) -> None:
@@ -190,7 +85,7 @@ def test_other_ways_to_read_it(worlds: Worlds) -> None:
             assert await filtered(chosen.model, chosen.calls).count() == len(kept)
 
     ways = st.sampled_from(("first", "last", "values", "iterate", "in_bulk", "get_or_none", "unordered"))
-    _try(worlds, 70, st.tuples(queries(), ways), check)
+    tried(worlds, 70, st.tuples(queries(), ways), check)
 
 
 def test_distinct_values(worlds: Worlds) -> None:
@@ -216,7 +111,7 @@ def test_distinct_values(worlds: Worlds) -> None:
         assert await query.count() == len(expected)
         assert await query.exists() is bool(expected)
 
-    _try(worlds, 50, distinct_queries(), check)
+    tried(worlds, 50, distinct_queries(), check)
 
 
 _CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -250,25 +145,25 @@ def test_updates(worlds: Worlds) -> None:
         chosen, change = drawn
         column, changes = _CHANGES[chosen.model]
         changed = _expected(world, chosen)
-        async with _database().transaction(force_rollback=True):
+        async with database().transaction(force_rollback=True):
             assert await sliced(ordered(chosen), chosen.slices).update(**{column: changes[change]}) == len(changed)
             found = dict(await MODELS[chosen.model].objects.order_by("id").values_list("id", column))
         assert found == {
             row["id"]: _CHANGED[change](row) if row in changed else row[column] for row in world[chosen.model]
         }
 
-    _try(worlds, 40, _updates(), check)
+    tried(worlds, 40, _updates(), check)
 
 
 def test_deletes(worlds: Worlds) -> None:
     async def check(world: World, chosen: Chosen) -> None:
         gone = _expected(world, chosen)
-        async with _database().transaction(force_rollback=True):
+        async with database().transaction(force_rollback=True):
             assert await sliced(ordered(chosen), chosen.slices).delete() == len(gone)
             left = await MODELS[chosen.model].objects.order_by("id").values_list("id", flat=True)
         assert left == [row["id"] for row in world[chosen.model] if row not in gone]
 
-    _try(worlds, 40, queries(), check)
+    tried(worlds, 40, queries(), check)
 
 
 def _compare(words: str, lookup: str, operand: Any) -> Compare:
