@@ -143,7 +143,8 @@ def _compared(node: Compared, scope: Scope) -> Element:
     left, right = (element(part, scope) for part in node.parts)
     if isinstance(node.parts[1], Subselect) and node.lookup.operator.name == "in":
         return left.in_(cast("sa.ScalarSelect[Any]", right).element)
-    return node.lookup.operator.build(scope.compilation.dialect, left, (right,))
+    operator = node.lookup.operator
+    return (operator.between or operator.build)(scope.compilation.dialect, left, (right,))
 
 
 def _plain_leaf(node: Leaf, scope: Scope) -> Element:

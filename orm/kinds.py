@@ -224,3 +224,12 @@ def _scale(operator: str, left: FieldSpec, right: FieldSpec) -> int | None:
         return None
     places = [scale for scale in scales if scale is not None]
     return sum(places) if operator == "*" else max(places)
+
+
+_FLEXIBLE: Final = frozenset({"any", "json", "json_value", "enum"})
+
+
+def comparable(one: str, other: str) -> bool:
+    """Whether values of two kinds can be compared, or a column of one take those of the other."""
+    kinds = {one, other}
+    return len(kinds) == 1 or kinds <= set(_NUMBERS) or bool(kinds & _FLEXIBLE)

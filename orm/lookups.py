@@ -30,6 +30,7 @@ from orm.expressions import (
 )
 from orm.jsonlookups import CONTAINS
 from orm.jsonpath import word_key
+from orm.kinds import comparable
 from orm.operands import check_text, checked_items, items_of, key_of, key_target, listed, operand_check
 from orm.operators import NOT_NULL, OPERATORS, Operator, names, needs_folding, own, reserved
 from orm.parameters import Param, ParameterLeaf, ParameterMembers, Slot
@@ -450,7 +451,17 @@ def _compare_expression(lookup: Lookup, value: Any) -> Condition:
     if lookup.operator.adapt is not None:
         left, value = lookup.operator.adapt(lookup.left, value)
         lookup = Lookup(left, lookup.operator)
+    else:
+        _check_kinds(lookup, value)
     return Compared(lookup, value)
+
+
+def _check_kinds(lookup: Lookup, value: Node) -> None:
+    """Raise `FieldError` for an expression that is never equal to what it is compared with, or by chance."""
+    if not comparable(lookup.kind, kind_of(value)):
+        raise FieldError(
+            f"{lookup.name} ({lookup.kind}) cannot be compared with {value!r} ({kind_of(value)}). Cast one of them."
+        )
 
 
 def _compare_parameter(lookup: Lookup, param: Param) -> Condition:

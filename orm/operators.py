@@ -54,6 +54,7 @@ class Operator:
         prepare: turns an operand into what is sent, for an engine.
         variant: what about an operand decides on SQL.
         expressions: whether the operand may be an expression.
+        between: its SQL with an operand that is an expression, where that is another than with a value.
         core: pydantic's core schema of an operand that is no value of the field's, made of the field's description.
         sent: the type of the parameter, where it is not the field's; made of the engine, the field's type and the
             operand's variant.
@@ -73,6 +74,7 @@ class Operator:
     sent: Callable[[Dialect, TypeEngine[Any], Hashable], TypeEngine[Any]] | None = None
     opposite: Operator | None = None
     adapt: Callable[[Any, Any], tuple[Any, Any]] | None = None
+    between: Build | None = None
 
     def __repr__(self) -> str:
         return self.name
@@ -156,6 +158,49 @@ def fold(left: Element) -> Element:
     return sa.func.orm_fold(left)
 
 
+def _texts(compare: Build, *, folded: bool = False) -> Build:
+    """A comparison with a text that is no value: it is no pattern, so nothing in it has to be escaped."""
+
+    def build(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
+        if folded:
+            lower = fold if dialect.name == "sqlite" else sa.func.lower
+            left, operands = lower(left), (lower(operands[0]),)
+        return compare(dialect, left, operands)
+
+    return build
+
+
+_ZERO: Final[Element] = sa.literal_column("0")
+
+
+def _has(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
+    name = {"sqlite": "instr", "postgresql": "strpos", "mysql": "instr"}[dialect.name]
+    found: Element = getattr(sa.func, name)(left, operands[0])
+    return found > _ZERO
+
+
+def _begins(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
+    if dialect.name == "sqlite":
+        beginning = sa.func.substr(left, sa.literal_column("1"), sa.func.length(operands[0]))
+    else:
+        beginning = sa.func.left(left, sa.func.char_length(operands[0]))
+    return beginning == operands[0]
+
+
+def _ends(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
+    if dialect.name != "sqlite":
+        return sa.func.right(left, sa.func.char_length(operands[0])) == operands[0]
+    length = sa.func.length(operands[0])
+    return sa.or_(length == _ZERO, sa.func.substr(left, -length) == operands[0])  # the last 0 would be all
+
+
+def _iregex_text(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
+    if dialect.name == "postgresql":
+        return left.bool_op("~*")(operands[0])
+    prefix: Element = sa.literal_column("'(?i)'", sa.Text())
+    return left.bool_op("REGEXP")(prefix + operands[0])
+
+
 def _regex(flags: str) -> Build:
     def build(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
         if dialect.name == "postgresql":
@@ -201,15 +246,70 @@ OPERATORS: Final[dict[str, Operator]] = {
         Operator("in", _in, operand="values"),
         Operator("range", _range, operand="pair", kinds=ORDERED - {"json_value"}),
         Operator("isnull", _isnull, operand="flag"),
-        Operator("iexact", _iexact, operand="text", kinds=TEXT | {"json_value"}, variant=needs_folding),
-        Operator("contains", _like, "text", TEXT | {"json_value"}, _pattern("%", "%")),
-        Operator("startswith", _like, "text", TEXT | {"json_value"}, _pattern("", "%")),
-        Operator("endswith", _like, "text", TEXT | {"json_value"}, _pattern("%", "")),
-        Operator("icontains", _ilike, "text", TEXT | {"json_value"}, _folded_pattern("%", "%"), needs_folding),
-        Operator("istartswith", _ilike, "text", TEXT | {"json_value"}, _folded_pattern("", "%"), needs_folding),
-        Operator("iendswith", _ilike, "text", TEXT | {"json_value"}, _folded_pattern("%", ""), needs_folding),
-        Operator("regex", _regex(""), "text", TEXT | {"json_value"}, _mysql_case),
-        Operator("iregex", _regex("i"), "text", TEXT | {"json_value"}, _regex_prefix("?i")),
+        Operator(
+            "iexact",
+            _iexact,
+            operand="text",
+            kinds=TEXT | {"json_value"},
+            variant=needs_folding,
+            expressions=True,
+            between=_texts(_simple(operator.eq), folded=True),
+        ),
+        Operator(
+            "contains", _like, "text", TEXT | {"json_value"}, _pattern("%", "%"), expressions=True, between=_texts(_has)
+        ),
+        Operator(
+            "startswith",
+            _like,
+            "text",
+            TEXT | {"json_value"},
+            _pattern("", "%"),
+            expressions=True,
+            between=_texts(_begins),
+        ),
+        Operator(
+            "endswith", _like, "text", TEXT | {"json_value"}, _pattern("%", ""), expressions=True, between=_texts(_ends)
+        ),
+        Operator(
+            "icontains",
+            _ilike,
+            "text",
+            TEXT | {"json_value"},
+            _folded_pattern("%", "%"),
+            needs_folding,
+            expressions=True,
+            between=_texts(_has, folded=True),
+        ),
+        Operator(
+            "istartswith",
+            _ilike,
+            "text",
+            TEXT | {"json_value"},
+            _folded_pattern("", "%"),
+            needs_folding,
+            expressions=True,
+            between=_texts(_begins, folded=True),
+        ),
+        Operator(
+            "iendswith",
+            _ilike,
+            "text",
+            TEXT | {"json_value"},
+            _folded_pattern("%", ""),
+            needs_folding,
+            expressions=True,
+            between=_texts(_ends, folded=True),
+        ),
+        Operator("regex", _regex(""), "text", TEXT | {"json_value"}, _mysql_case, expressions=True),
+        Operator(
+            "iregex",
+            _regex("i"),
+            "text",
+            TEXT | {"json_value"},
+            _regex_prefix("?i"),
+            expressions=True,
+            between=_iregex_text,
+        ),
     )
 }
 """Every operator by its name; of several with one name, which kinds of field share, the first."""

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar, cast
 
 import sqlalchemy as sa
 
-from orm import writing
+from orm import kinds, writing
 from orm.conditions import Assigned
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
@@ -344,17 +344,14 @@ def assignments(query: Query, values: Mapping[str, Any]) -> list[tuple[FieldSpec
 
 COMPUTED: Final = (Expression, Condition, sa.ClauseElement)
 """What a column can be set to besides a value."""
-_NUMBERS: Final = frozenset({"integer", "decimal", "float"})
-_FLEXIBLE: Final = frozenset({"any", "json", "json_value", "enum"})
 
 
 def _check_kind(schema: Schema, spec: FieldSpec, node: Node) -> None:
     """Raise `FieldError` for an expression whose values a column does not take."""
-    kinds = {schema.value_spec(spec).kind, output_of(node).kind}
-    if len(kinds) > 1 and not kinds <= _NUMBERS and not kinds & _FLEXIBLE:
+    own, given = schema.value_spec(spec).kind, output_of(node).kind
+    if not kinds.comparable(own, given):
         raise FieldError(
-            f"{schema.name}.{spec.label} ({schema.value_spec(spec).kind}) cannot be set to {node!r} "
-            f"({output_of(node).kind}). Cast it to the type of the field."
+            f"{schema.name}.{spec.label} ({own}) cannot be set to {node!r} ({given}). Cast it to the type of the field."
         )
 
 

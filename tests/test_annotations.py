@@ -318,6 +318,32 @@ async def test_pairs_and_lists_may_have_expressions(shop: None) -> None:
     assert await titles.filter(Album.year.is_in([Album.artist.id + 1981])) == ["Album 3"]
 
 
+async def test_texts_are_looked_for_in_texts(music: orm.Database) -> None:
+    rows = [("100% Ä_b", "ä_B"), ("100% Ä_b", "% Ä"), ("100% Ä_b", "100%"), ("axb", "a_b"), ("abc", ""), ("a", "abc")]
+    await Everything.objects.bulk_create([Everything(string=text, text=part) for text, part in rows])
+
+    async def found(**words: Any) -> list[int]:
+        keys = await Everything.objects.order_by("id").values_list("id", flat=True)
+        return [keys.index(key) for key in await Everything.objects.filter(**words).values_list("id", flat=True)]
+
+    part = F("text")
+    for lookup, expected in {
+        "contains": [1, 2, 4],
+        "startswith": [2, 4],
+        "endswith": [4],
+        "icontains": [0, 1, 2, 4],
+        "istartswith": [2, 4],
+        "iendswith": [0, 4],
+        "iexact": [],
+        "regex": [2, 4],
+        "iregex": [2, 4],
+    }.items():
+        names = [1, 2, 4] if lookup == "regex" else [0, 1, 2, 4] if lookup == "iregex" else expected
+        assert sorted(await found(**{f"string__{lookup}": part})) == names, lookup
+    assert sorted(await found(string__iexact=F("string"))) == [0, 1, 2, 3, 4, 5]
+    assert await Everything.objects.filter(Everything.string.contains(Everything.text)).count() == 3  # type: ignore[attr-defined]
+
+
 async def test_plans_of_annotated_queries_are_shared(shop: None) -> None:
     plans = Album.__schema__.plans
 
@@ -391,6 +417,8 @@ async def test_plans_of_annotated_queries_are_shared(shop: None) -> None:
         (lambda: Album.objects.aggregate(n=F("year")), "n=F.'year'. is no aggregate"),
         (lambda: Album.objects.aggregate(n=Sum("year") + F("id")), "id has many values in a group"),
         (lambda: Album.objects.values("year").aggregate(n=Sum("id")), "id is not read by values"),
+        (lambda: Album.objects.filter(year=F("title")), r"year \(integer\) cannot be compared with title \(text\)"),
+        (lambda: Album.objects.filter(title__contains=F("year")), "cannot be compared with year .integer.. Cast one"),
         (lambda: Everything.objects.filter(F("text") == 3), "Input should be a valid string"),
     ],
 )
