@@ -6,6 +6,7 @@ from orm.collecting import ArrayAgg, JSONAgg, StringAgg
 from orm.columns import Column
 from orm.compiled import CompiledQuery
 from orm.conditions import Q
+from orm.constraints import CheckConstraint, Index, UniqueConstraint
 from orm.constructors import (
     JSON,
     URL,
@@ -90,7 +91,7 @@ from orm.relations import (
 )
 from orm.returning import Returning
 from orm.rows import Rows
-from orm.schema import Index, Registry, UniqueConstraint
+from orm.schema import Registry
 from orm.sources import CTE
 from orm.subqueries import Exists, OuterRef, Subquery
 from orm.version import VERSION as __version__
@@ -116,6 +117,7 @@ __all__ = [
     "Boolean",
     "Case",
     "Cast",
+    "CheckConstraint",
     "CheckViolation",
     "Coalesce",
     "Column",

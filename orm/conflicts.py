@@ -64,8 +64,9 @@ def unique_sets(schema: Schema) -> list[tuple[FieldSpec, ...]]:
     """The fields of every unique constraint, the key's first."""
     sets: list[tuple[FieldSpec, ...]] = [(spec,) for spec in schema.fields.values() if spec.primary_key or spec.unique]
     sets.sort(key=lambda fields: not fields[0].primary_key)
-    for constraint in schema.options.constraints:
-        sets.append(tuple([persistence.field_named(schema, name) for name in constraint.fields]))
+    for part in schema.options.parts:
+        if part.unique_fields:
+            sets.append(tuple([persistence.field_named(schema, name) for name in part.unique_fields]))
     return sets
 
 
@@ -174,6 +175,13 @@ def _refuse_twice(schema: Schema, conflict: Conflict, rows: Sequence[Values]) ->
 def _refuse_other_constraints(database: Database, schema: Schema, conflict: Conflict, rows: Sequence[Values]) -> None:
     """MySQL cannot tell one constraint from another, and would change the row that conflicts over the other."""
     conflicting = [row for row in rows if _can_conflict(conflict, row)]
+    for part in schema.options.parts:
+        if part.unique_expressions and conflicting:
+            raise NotSupportedError(
+                f"{engine_name(database.dialect)} cannot limit a conflict to unique_fields, and rows of {schema.name} "
+                f"may conflict over {part!r}, too. Leave unique_fields out of ignore_conflicts, or use "
+                "update_or_create()."
+            )
     for fields in unique_sets(schema):
         if fields == conflict.unique:
             continue

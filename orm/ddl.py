@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.exc import SQLAlchemyError
 
 from orm.database import Database
 
@@ -51,6 +53,9 @@ def _statements(database: Database, metadata: sa.MetaData, method: str, tables: 
 
     mock = MockConnection(database.dialect, collect)
     getattr(metadata, method)(mock, tables=tables, checkfirst=False)
+    for statement in statements:  # what the engine does not have is refused before anything is sent
+        with contextlib.suppress(SQLAlchemyError):  # whose errors get their form where the statement is sent
+            statement.compile(dialect=database.dialect)
     return statements
 
 

@@ -6,15 +6,23 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
+from orm.constraints import CheckConstraint, Index, UniqueConstraint
 from orm.exceptions import FieldError
 from orm.numeric import BigAutoField
 from orm.relations import RelationField
-from orm.schema import FieldSpec, Index, Instance, Options, RelationSpec, Schema, UniqueConstraint
+from orm.schema import FieldSpec, Instance, Options, RelationSpec, Schema
 
 GenerateThrough = Callable[[str, Options, RelationSpec], RelationSpec]
 """Gives a many-to-many relation without a model between the generated one."""
 
 _META: Final = ("registry", "tablename", "schema", "abstract", "ordering", "constraints", "indexes")
+
+_LISTS: Final[Mapping[str, tuple[type, ...]]] = {
+    "ordering": (object,),
+    "constraints": (UniqueConstraint, CheckConstraint),
+    "indexes": (Index,),
+}
+"""The options that are lists, and what is in them."""
 
 _NOT_INHERITED: Final = frozenset({"abstract", "tablename"})
 
@@ -39,14 +47,15 @@ def options_of(name: str, bases: tuple[type, ...], meta: Any) -> Options:
         if option not in _META:
             raise FieldError(f"{name}.Meta has no option {option!r}. Choose from: {', '.join(_META)}.")
     given.update(own)
-    for option, kind in (("ordering", object), ("constraints", UniqueConstraint), ("indexes", Index)):
+    for option, kinds in _LISTS.items():
         items = given.get(option, ())
         if isinstance(items, str) or not isinstance(items, Iterable):
             raise FieldError(f"{name}.Meta.{option} is a list, not {items!r}.")
         given[option] = tuple(items)  # pyright: ignore[reportUnknownArgumentType]
         for item in given[option]:
-            if not isinstance(item, kind):
-                raise FieldError(f"{name}.Meta.{option} has orm.{kind.__name__} objects, not {item!r}.")
+            if not isinstance(item, kinds):
+                known = " and ".join([f"orm.{kind.__name__}" for kind in kinds])
+                raise FieldError(f"{name}.Meta.{option} has {known} objects, not {item!r}.")
     return Options(**given)
 
 
@@ -99,7 +108,34 @@ def schema_of_body(
         if "id" in columns or "id" in related:
             raise FieldError(f"{name}.id is not the primary key. Declare one: primary_key=True.")
         columns = {"id": BigAutoField().spec("id"), **columns}
-    return Schema(name, registry, tablename, columns, related, options)
+    schema = Schema(name, registry, tablename, columns, related, options)
+    _check_parts(schema)
+    return schema
+
+
+def _check_parts(schema: Schema) -> None:
+    """Check constraints and indexes, those over relations to models that are declared later with the table only."""
+    schemas = schema.registry.schemas
+    taken = {
+        name: other
+        for other in schemas.values()
+        if other.options.schema == schema.options.schema
+        for part in other.options.parts
+        if (name := part.name_in(other)) is not None
+    }
+    keys = [spec for spec in schema.relation_specs.values() if spec.attribute is not None]
+    complete = all(isinstance(spec.to, Schema) or spec.to in schemas for spec in keys)
+    for part in schema.options.parts:
+        name = part.name_in(schema)
+        if name in taken:
+            raise FieldError(
+                f"{taken[name].name} has a constraint or an index with the name {name!r} already. Give another name; "
+                "in it, %(table)s stands for the table's."
+            )
+        if name is not None:
+            taken[name] = schema
+        if complete:
+            part.check(schema)
 
 
 def _check_columns(name: str, columns: Mapping[str, FieldSpec], related: Mapping[str, RelationSpec]) -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from orm import constructors, numeric, persistence, postgresql, relations
 from orm.attributes import load_columns, missing, not_settable, set_value, sparse
 from orm.columns import attribute
+from orm.constraints import UniqueConstraint
 from orm.database import Database
 from orm.declaration import check_name, options_of, row_class, schema_of_body, snake_case
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
@@ -32,7 +33,6 @@ from orm.schema import (
     Options,
     RelationSpec,
     Schema,
-    UniqueConstraint,
 )
 
 

@@ -457,8 +457,8 @@ def unique_fields(schema: Schema, words: Mapping[str, Any]) -> list[FieldSpec]:
     for spec in given:
         if spec.unique or spec.primary_key:
             return [spec]
-    for constraint in schema.options.constraints:
-        fields = [schema.field(name) for name in constraint.fields]
-        if all(field in given for field in fields):
+    for part in schema.options.parts:
+        fields = [schema.field(name) for name in part.unique_fields]
+        if fields and all(field in given for field in fields):
             return [field for field in fields if field is not None]
     return []

@@ -194,24 +194,41 @@ class Relation:
         return f"<Relation {self.source.name}.{self.name} to {self.target.name}>"
 
 
-@dataclass(frozen=True)
-class FieldGroup:
-    """Fields that are taken together; the name is made from the table's unless it is given."""
+class TablePart:
+    """What `Meta` adds to a table: a constraint or an index.
 
-    fields: tuple[str, ...]
-    name: str | None = None
+    Attributes:
+        name: the name that it was given; `None` for one that the naming convention makes.
+        unique_fields: the fields of which no two rows have the same values; empty where it is about something else.
+        unique_expressions: no two rows have the same values of its expressions.
+    """
 
-    def __init__(self, *fields: str, name: str | None = None) -> None:
-        object.__setattr__(self, "fields", fields)
-        object.__setattr__(self, "name", name)
+    __slots__ = ("name",)
 
+    def __init__(self, name: str | None) -> None:
+        if name is not None and (not isinstance(name, str) or not name):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise FieldError(f"The name of {type(self).__name__} is a text, not {name!r}.")
+        self.name = name
 
-class UniqueConstraint(FieldGroup):
-    """No two rows have the same values in these fields."""
+    @property
+    def unique_fields(self) -> tuple[str, ...]:
+        return ()
 
+    @property
+    def unique_expressions(self) -> bool:
+        return False
 
-class Index(FieldGroup):
-    """An index over these fields."""
+    def name_in(self, schema: Schema) -> str | None:
+        """The name that it was given, for the table of a schema."""
+        return None if self.name is None else self.name.replace("%(table)s", schema.tablename)
+
+    def check(self, schema: Schema) -> None:
+        """Raise `FieldError` for what a schema does not have, or a table cannot."""
+        raise NotImplementedError
+
+    def attach(self, schema: Schema, table: sa.Table) -> None:
+        """Add it to the table of a schema. Raises `FieldError` as `check` does."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +240,13 @@ class Options:
     schema: str | None = None
     abstract: bool = False
     ordering: tuple[Any, ...] = ()
-    constraints: tuple[UniqueConstraint, ...] = ()
-    indexes: tuple[Index, ...] = ()
+    constraints: tuple[TablePart, ...] = ()
+    indexes: tuple[TablePart, ...] = ()
+
+    @property
+    def parts(self) -> tuple[TablePart, ...]:
+        """Constraints and indexes."""
+        return self.constraints + self.indexes
 
 
 class Schema:
@@ -485,22 +507,30 @@ class Registry:
 
     def build_table(self, schema: Schema) -> sa.Table:
         """The table of a schema, made in this registry's metadata."""
-        items: list[Any] = [_column(schema, spec) for spec in schema.fields.values()]
-        items += [
-            sa.UniqueConstraint(*[_named_column(schema, f) for f in c.fields], name=c.name)
-            for c in schema.options.constraints
-        ]
-        items += [sa.Index(i.name, *[_named_column(schema, f) for f in i.fields]) for i in schema.options.indexes]
-        return sa.Table(
-            schema.tablename, self._metadata, *items, schema=schema.options.schema, sqlite_autoincrement=True
+        columns = [_column(schema, spec) for spec in schema.fields.values()]
+        table = sa.Table(
+            schema.tablename, self._metadata, *columns, schema=schema.options.schema, sqlite_autoincrement=True
         )
+        try:
+            for part in schema.options.parts:
+                part.attach(schema, table)
+            _check_names(schema, table)
+        except FieldError:
+            self._metadata.remove(table)
+            raise
+        return table
 
 
-def _named_column(schema: Schema, name: str) -> str:
-    spec = schema.field(name)
-    if spec is None:
-        raise schema.unknown(name)
-    return spec.column
+def _check_names(schema: Schema, table: sa.Table) -> None:
+    """Raise `FieldError` when two of a table's constraints and indexes have one name."""
+    seen: set[str] = set()
+    names = [constraint.name for constraint in table.constraints] + [index.name for index in table.indexes]
+    for name in [str(name) for name in names if name is not None]:
+        if name in seen:
+            raise FieldError(
+                f"{schema.name} has two constraints or indexes with the name {name!r}. Name one of them: name=…."
+            )
+        seen.add(name)
 
 
 def _column(schema: Schema, spec: FieldSpec) -> sa.Column[Any]:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import visitors
 
 from orm import types
 from orm.arrays import literal
 from orm.database import Database, Outcome
-from orm.exceptions import IntegrityError, NotNullViolation, StaleInstance, ValidationError
+from orm.exceptions import IntegrityError, NotNullViolation, StaleInstance, UniqueViolation, ValidationError
 from orm.plans import Plan
 from orm.schema import FieldSpec, Schema
 
@@ -485,8 +487,8 @@ def explain(error: IntegrityError, schema: Schema) -> None:
         owner = next((s for s in schema.registry.schemas.values() if s.tablename == error.table), schema)
     error.model = owner.name
     columns = list(error.columns)
-    if not columns and error.constraint:
-        columns = _constraint_columns(owner, error.constraint)
+    if error.constraint and (not columns or isinstance(error, UniqueViolation)):  # whose expressions no server tells
+        columns = _constraint_columns(owner, error.constraint) or columns
     by_column = {spec.column: spec.label for spec in owner.fields.values()}
     error.fields = tuple([by_column[column] for column in columns if column in by_column])
     if error.fields or isinstance(error, NotNullViolation):
@@ -497,7 +499,11 @@ def explain(error: IntegrityError, schema: Schema) -> None:
 def _constraint_columns(schema: Schema, name: str) -> list[str]:
     if name == "PRIMARY":  # what MySQL calls every primary key
         return [schema.key.column]
-    for item in (*schema.table.constraints, *schema.table.indexes):
-        if getattr(item, "name", None) == name:
-            return [column.name for column in getattr(item, "columns", ())]
+    for index in schema.table.indexes:
+        if index.name == name:
+            parts = [part for expression in index.expressions for part in visitors.iterate(cast("Any", expression))]
+            return list(dict.fromkeys([part.name for part in parts if isinstance(part, sa.Column)]))
+    for constraint in schema.table.constraints:
+        if constraint.name == name:
+            return [column.name for column in getattr(constraint, "columns", ())]
     return []

@@ -559,6 +559,15 @@ async def functions_of_ones_own() -> None:
     assert_type(await Note.objects.filter(FirstLetter("text") == "f"), list[Note])
 
 
+def constraints() -> None:
+    assert_type(orm.Index("text", "-rank"), orm.Index)
+    assert_type(orm.Index(orm.F("rank").desc(nulls="last"), functions.Lower("text"), name="i"), orm.Index)
+    assert_type(orm.UniqueConstraint("text", orm.F("rank") + 1, name="u"), orm.UniqueConstraint)
+    assert_type(
+        orm.CheckConstraint(orm.Q(rank__gte=0) | (orm.F("rank") < orm.F("size")), name="c"), orm.CheckConstraint
+    )
+
+
 def abstract() -> None:
     assert_type(Timestamped.objects, orm.QuerySet[Timestamped])
 

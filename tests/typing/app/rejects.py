@@ -229,6 +229,16 @@ class Mismatched(Base):
     i: orm.Field[datetime.datetime] = orm.Date()  # type: ignore
 
 
+def constraints() -> None:
+    orm.Index(1)  # type: ignore
+    orm.Index("text", name=1)  # type: ignore
+    orm.Index(orm.Q(rank=1), name="i")  # type: ignore
+    orm.UniqueConstraint(["text"])  # type: ignore
+    orm.CheckConstraint("rank > 0", name="c")  # type: ignore
+    orm.CheckConstraint(orm.Q(rank=1))  # type: ignore
+    orm.CheckConstraint(orm.Q(rank=1), name=None)  # type: ignore
+
+
 class Wrong(Base):
     a: orm.Field[str] = orm.String()  # type: ignore
     b: orm.Field[str] = orm.String(max_length="100")  # type: ignore
