@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -32,7 +33,7 @@ from sqlalchemy.sql.elements import False_, True_
 from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
 
-from orm import types
+from orm import revisions, types
 from orm.database.url import DatabaseURL, Options, parse
 from orm.exceptions import InterfaceError
 from orm.schema import Registry
@@ -138,7 +139,9 @@ async def _connect_and_migrate(
 
 def _migrate(connection: sa.Connection, models: Registry | sa.MetaData, options: dict[str, Any]) -> None:
     context.configure(connection=connection, **_configuration(connection.dialect.name, models, options))
-    with context.begin_transaction():
+    with warnings.catch_warnings(), context.begin_transaction():
+        for message in revisions.NEEDLESS_WARNINGS:
+            warnings.filterwarnings("ignore", message)
         context.run_migrations()
 
 
@@ -159,7 +162,7 @@ def _configuration(engine: str, models: Registry | sa.MetaData, options: dict[st
         "compare_type": _compare_type,
         "compare_server_default": _compare_server_default,
         "render_item": _render_item,
-        "process_revision_directives": _leave_out_needless_drops,
+        "process_revision_directives": _mend,
     }
     if sqlite:
         ours["transactional_ddl"] = True  # `_engine` sees to it that BEGIN is sent
@@ -313,9 +316,14 @@ def _call(item: TypeEngine[Any]) -> str:
     return f"{type(item).__name__}({', '.join(f'{name}={getattr(item, name)!r}' for name in names)})"
 
 
-def _leave_out_needless_drops(
-    _migration: MigrationContext, _revision: object, directives: list[MigrationScript]
-) -> None:
+def _mend(migration: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
+    """Complete what Alembic found with constraints and indexes on expressions, and leave out needless drops."""
+    for script in directives:
+        revisions.complete(migration, script)
+    _leave_out_needless_drops(directives)
+
+
+def _leave_out_needless_drops(directives: list[MigrationScript]) -> None:
     """Drop no index of a table that is dropped anyway: MySQL refuses to drop one that a foreign key needs."""
     for script in directives:
         for container in (*script.upgrade_ops_list, *script.downgrade_ops_list):

@@ -95,6 +95,7 @@ LAYERS = {
     "orm.models": 8,
     "orm": 9,
     "orm.migrations": 9,
+    "orm.revisions": 9,
 }
 """A module's layer; a package's counts for every module in it. Imports run to a lower layer, or within one."""
 

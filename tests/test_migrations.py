@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import re
 import shutil
 import sys
 from argparse import Namespace
@@ -59,6 +60,7 @@ import enum
 import sqlalchemy as sa
 
 import orm
+from orm import F, Q, Value, functions
 
 models = orm.Registry()
 
@@ -110,9 +112,28 @@ class Everything(orm.Model):
 
     class Meta:
         registry = models
-        constraints = [orm.UniqueConstraint("small", "integer")]
-        indexes = [orm.Index("slug", "email")]
+        constraints = [
+            orm.UniqueConstraint("small", "integer"),
+            orm.CheckConstraint(Q(small__gte=0) & ~Q(text__in=["50% :off", "it's", "a\\\\b"]), name="checked"),
+        ]
+        indexes = [orm.Index("slug", "email"), orm.Index("integer", F("big").desc(), name="descending")]
 '''
+
+EXPRESSIONS = MODELS.replace(
+    "        indexes = [",
+    """        indexes = [
+            orm.Index(F("integer") % 7, functions.Length("string").desc(), name="computed"),
+            orm.Index("small", functions.Coalesce("big", 0), F("big").desc(nulls="last"), name="nulls"),
+            orm.Index("date__year", functions.Replace("text", Value("%"), Value(":x")), name="parts"),
+            """,
+).replace(
+    "        constraints = [",
+    """        constraints = [
+            orm.UniqueConstraint(functions.Trim("string"), "integer", name="unique_text"),
+            orm.CheckConstraint(F("integer") <= F("big"), name="larger"),
+            """,
+)
+"""The same models with more constraints and indexes, on expressions; MariaDB has no such indexes."""
 
 
 async def rows(url: str, sql: str) -> list[tuple[Any, ...]]:
@@ -155,6 +176,96 @@ async def test_a_new_revision_creates_everything_and_the_next_finds_nothing(own_
     command.check(config)
     command.downgrade(config, "base")
     command.upgrade(config, "head")
+
+
+@pytest.fixture
+def expressions(own_url: str, environment: Path) -> Path:
+    """The environment with constraints and indexes on expressions."""
+    text = EXPRESSIONS
+    if own_url.startswith("mysql"):
+        text = re.sub(r".*name=\"(computed|nulls|parts|unique_text)\"\).*\n", "", text)
+    (environment / "models.py").write_text(text, encoding="utf-8")
+    return environment
+
+
+def revision(config: Config, environment: Path, number: str) -> str:
+    """Write a revision and give its text."""
+    sys.modules.pop("models", None)  # which may have changed
+    command.revision(config, "written", autogenerate=True, rev_id=number)
+    return next((environment / "migrations" / "versions").glob(f"{number}_*.py")).read_text(encoding="utf-8")
+
+
+async def test_constraints_and_indexes_on_expressions_are_written_as_sql(own_url: str, expressions: Path) -> None:
+    config = configuration(own_url, expressions)
+    text = revision(config, expressions, "0001")
+    assert "sa.CheckConstraint(" in text
+    assert "orm.constraints" not in text
+    assert "Definition" not in text
+    command.upgrade(config, "head")
+    command.check(config)
+    command.downgrade(config, "base")
+
+
+async def test_constraints_and_indexes_on_expressions_are_added_to_a_table(
+    own_url: str, environment: Path, expressions: Path
+) -> None:
+    with_expressions = (expressions / "models.py").read_text(encoding="utf-8")
+    (environment / "models.py").write_text(MODELS, encoding="utf-8")
+    config = configuration(own_url, environment)
+    revision(config, environment, "0001")
+    command.upgrade(config, "head")
+    (environment / "models.py").write_text(with_expressions, encoding="utf-8")
+    text = revision(config, environment, "0002")
+    assert text.count("op.f('larger')") + text.count("'larger'") >= 2, "created, and dropped again"
+    command.upgrade(config, "head")
+    command.check(config)
+    command.downgrade(config, "0001")
+    command.upgrade(config, "head")  # as all of it is gone
+    command.check(config)
+
+
+def test_what_the_user_leaves_out_is_left_out(sqlite_url: str, environment: Path) -> None:
+    (environment / "models.py").write_text(MODELS, encoding="utf-8")
+    config = configuration(sqlite_url, environment)
+    revision(config, environment, "0001")
+    command.upgrade(config, "head")
+    (environment / "models.py").write_text(EXPRESSIONS, encoding="utf-8")
+    environment_with(
+        environment,
+        "migrations.run(models, include_object=lambda item, name, *rest: name not in ('larger', 'computed'))",
+    )
+    text = revision(config, environment, "0002")
+    assert "unique_text" in text
+    assert "larger" not in text
+    assert "computed" not in text
+
+
+async def test_what_create_all_makes_of_expressions_is_what_migrations_make(own_url: str, expressions: Path) -> None:
+    specification = importlib.util.spec_from_file_location("everything", expressions / "models.py")
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    async with Database(own_url) as database:
+        await module.models.create_all(database=database)
+    config = configuration(own_url, expressions)
+    command.ensure_version(config)
+    command.check(config)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+async def test_a_changed_expression_is_found_where_the_engine_tells_it(own_url: str, environment: Path) -> None:
+    (environment / "models.py").write_text(EXPRESSIONS, encoding="utf-8")
+    config = configuration(own_url, environment)
+    revision(config, environment, "0001")
+    command.upgrade(config, "head")
+    (environment / "models.py").write_text(EXPRESSIONS.replace("% 7", "% 8"), encoding="utf-8")
+    text = revision(config, environment, "0002")
+    assert "nullif(8, 0)" in text
+    assert text.count("create_index(") == 2, "the changed one, and what it was"
+    command.upgrade(config, "head")
+    command.check(config)
+    command.downgrade(config, "base")
 
 
 async def test_a_revision_written_on_one_database_serves_all(own_url: str, environment: Path) -> None:
