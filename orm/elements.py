@@ -135,6 +135,8 @@ def order(node: Node, scope: Scope) -> list[Element]:
     """The terms of ORDER BY that an `Ordering` is."""
     assert isinstance(node, Ordering)
     column = element(node.parts[0], scope)
+    if isinstance(column, (sa.True_, sa.False_, sa.Null)):
+        return []  # an order of nothing, and PostgreSQL takes no constant
     terms: list[Element] = [column.desc() if node.descending else column.asc()]
     if node.nulls is not None and scope.compilation.engine == "postgresql":
         # A term of its own would have to be read by a SELECT DISTINCT.

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+import orm
+from tests import music
 from tests.random_annotations import (
     Annotated,
     Grouped,
@@ -255,6 +257,15 @@ def test_what_was_found(worlds: Worlds, name: str) -> None:
     chosen = Annotated(Chosen(model, steps, _BY_KEY, False, ()), read, Reach(model))
     for runner, world in worlds():
         runner.run(_check_rows(world, chosen))
+
+
+def test_what_was_found_about_the_order_of_constants(worlds: Worlds) -> None:
+    async def check() -> None:
+        nobody = music.Artist.objects.alias(a=orm.Exists(music.Album.objects.none()))
+        assert [artist.id for artist in await nobody.order_by("a", "-id")] == [5, 4, 3, 2, 1]
+
+    for runner, _ in worlds():
+        runner.run(check())
 
 
 _KEY = Column((), "a")
