@@ -451,7 +451,7 @@ def _compare_expression(lookup: Lookup, value: Any) -> Condition:
     if lookup.operator.adapt is not None:
         left, value = lookup.operator.adapt(lookup.left, value)
         lookup = Lookup(left, lookup.operator)
-    else:
+    elif lookup.operator.core is None:  # it is compared with values of its own kind
         _check_kinds(lookup, value)
     return Compared(lookup, value)
 
