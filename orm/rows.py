@@ -396,9 +396,7 @@ class Rows(Chain, Generic[T]):
             ValidationError: there is no such engine.
             NotSupportedError: the engine does not have what was asked for.
         """
-        query = self._ready()
-        chosen = self._dialect(dialect)
-        locks.check_engine(query, chosen)
+        query, chosen = self._for(dialect)
         return NOTHING if query.empty else self._commented(plans.sql_of(query, chosen), chosen)
 
     def statement(self, dialect: Engine | Database | None = None) -> sa.Select[Any]:
@@ -411,17 +409,22 @@ class Rows(Chain, Generic[T]):
             ValidationError: there is no such engine.
             NotSupportedError: the engine does not have what was asked for.
         """
-        query = self._ready()
-        chosen = self._dialect(dialect)
-        locks.check_engine(query, chosen)
+        query, chosen = self._for(dialect)
         made = plans.statement_of(query, chosen)
         return made.where(sa.false()) if query.empty else made
 
-    def _dialect(self, dialect: Engine | Database | None) -> Dialect:
-        if dialect is not None:
-            return dialect.dialect if isinstance(dialect, Database) else dialect_named(dialect)
+    def _for(self, dialect: Engine | Database | None) -> tuple[Query, Dialect]:
+        """The query, and the dialect that it is to be seen in."""
         database = self._database or self._schema.registry.database
-        return database.dialect if database is not None else dialect_named("sqlite")
+        if isinstance(dialect, Database):
+            chosen = dialect.dialect
+        elif dialect is not None or database is None:
+            chosen = dialect_named("sqlite" if dialect is None else dialect)
+        else:
+            chosen = database.dialect
+        query = self._ready()
+        locks.check_engine(query, chosen)
+        return query, chosen
 
     async def explain(self, analyze: bool = False, format: Format | None = None) -> str:
         """The database's plan for reading the rows, with the values that would be sent.
