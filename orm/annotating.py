@@ -178,7 +178,7 @@ def check_condition(query: Query, node: Node) -> None:
         return
     if isinstance(node, (Aggregate, Window)):
         what = "an aggregate" if isinstance(node, Aggregate) else "a window function"
-        raise FieldError(f"{node!r} is {what}. Name it first: annotate(x={node!r}).filter(x__gt=…).")
+        raise FieldError(f"{node!r} is {what}. Name it first: annotate(x=…).filter(x__gt=…).")
     for child in node.children:
         check_condition(query, child)
 
@@ -241,7 +241,7 @@ def reading(query: Query, form: str, given: Sequence[Any], expressions: Mapping[
     for item in (*given, *expressions) or _all(query):
         node: Node = lookups.named(query, item) if isinstance(item, str) else lookups.resolve(query, expression(item))
         if is_aggregated(node) and type(node) is not Annotation:
-            raise FieldError(f"{item!r} is an aggregate. Name it: values('…').annotate(x={item!r}).")
+            raise FieldError(f"{item!r} is an aggregate. Name it: values('…').annotate(x=…).")
         lookups.refuse_many(node, "read")
         check_grouped(query, node)
         nodes.append(node)

@@ -144,7 +144,7 @@ class Window(Expression[T_co]):
         if isinstance(function, Aggregate) and function.path:
             raise FieldError(
                 f"{self!r} goes over a relation with many rows. Name the aggregate first: "
-                f"annotate(x={function!r}).annotate(y=Window(Sum('x'), …))."
+                "annotate(x=…).annotate(y=Window(Sum('x'), …))."
             )
         if isinstance(function, Aggregate) and (function.distinct or not function.in_windows):
             raise FieldError(f"{function!r} has no value in a window, on some databases at least.")
