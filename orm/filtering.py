@@ -142,6 +142,9 @@ def _apart(node: Node, scope: Scope, hidden: Sequence[Path]) -> Element:
 def _compared(node: Compared, scope: Scope) -> Element:
     left, right = (element(part, scope) for part in node.parts)
     if isinstance(node.parts[1], Subselect) and node.lookup.operator.name == "in":
+        if scope.grouped and scope.compilation.engine == "mysql":
+            # MariaDB 10.11 finds no group for count(x) IN (SELECT …), but for any function of it.
+            left = sa.func.coalesce(left, type_=left.type)
         return left.in_(cast("sa.ScalarSelect[Any]", right).element)
     operator = node.lookup.operator
     return (operator.between or operator.build)(scope.compilation.dialect, left, (right,))

@@ -35,6 +35,7 @@ from tests.reference import (
     Not,
     Order,
     Outer,
+    Rows,
     Some,
     evaluate,
     in_order,
@@ -292,6 +293,14 @@ _FOUND_IN_GROUPS: dict[str, tuple[tuple[Step, ...], Grouping]] = {
             (Column((), "id"), Column(("profile",), "id")),
             (("x", _ROWS),),
             (_filter(Some((_compare("id", "gt", 2), _compare("x", "gt", 1)))),),
+        ),
+    ),
+    "an aggregate is among the rows of a query": (
+        (),
+        Grouping(
+            (Column((), "country"),),
+            (("x", _ROWS),),
+            (_filter(_compare("x", "in", Rows("Artist", _filter(_compare("id", "gt", 0)), "id"))),),
         ),
     ),
     "aggregates of two relations in HAVING": (
