@@ -289,6 +289,14 @@ async def test_aggregates_of_annotations_and_of_groups(shop: None) -> None:
     assert await Track.objects.none().aggregate(x=Sum("seconds") + Count("*"), y=Count("*")) == {"x": None, "y": 0}
 
 
+async def test_groups_with_an_aggregate_in_a_subquery(shop: None) -> None:
+    groups = Album.objects.values("artist__name").annotate(number=Count("*")).order_by("number")
+    keys = Artist.objects.filter(id__gt=0).values("id")
+    least = await Artist.objects.aggregate(least=Min("id"))
+    expected = [number for number in (2, 3) if least["least"] <= number <= least["least"] + 2]
+    assert await groups.filter(number__in=keys).values_list("number", flat=True) == expected
+
+
 async def test_groups_in_a_subquery(shop: None) -> None:
     busy = Album.objects.values("artist").annotate(number=Count("*")).filter(number__gt=2).values("artist")
     assert await Artist.objects.filter(id__in=busy).values_list("name", flat=True) == ["AC/DC"]
