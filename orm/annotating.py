@@ -245,7 +245,12 @@ def reading(query: Query, form: str, given: Sequence[Any], expressions: Mapping[
         lookups.refuse_many(node, "read")
         check_grouped(query, node)
         nodes.append(node)
-        words.append(item if isinstance(item, str) else repr(node))
+        if isinstance(item, str):
+            words.append(item)
+        elif form in ("dict", "named") or isinstance(node, (Annotation, Reference)):
+            words.append(repr(cast("Any", node)))
+        else:
+            words.append(f"column_{len(words) + 1}")  # a value in it would make a plan of its own
     if len(set(words)) != len(words):
         raise FieldError(f"Each column once, please: {', '.join(words)}.")
     return formed(query, tuple(nodes), form, tuple(words))

@@ -48,6 +48,15 @@ async def test_values_do_not_enter_a_shape(music: orm.Database, compilations: li
     assert sorted(compilations) == ["count", "select", "select", "select", "select", "update"]
 
 
+async def test_values_in_unnamed_columns_do_not_enter_a_shape(music: orm.Database, compilations: list[str]) -> None:
+    await Album.objects.create(title="x", year=1, artist=await Artist.objects.create(name="x"))
+    compilations.clear()
+    for number in range(1, 4):
+        rows = await Album.objects.values_list(orm.F("year") + number, orm.F("year") * number, "title")
+        assert rows == [(1 + number, number, "x")]
+    assert compilations == ["select"]
+
+
 async def test_words_and_columns_share_a_plan(music: orm.Database, compilations: list[str]) -> None:
     await Album.objects.filter(artist__name="x")
     await Album.objects.filter(Album.artist.name == "x")
