@@ -254,11 +254,9 @@ class Chain(QueryHolder):
         if not isinstance(part, slice) or part.step is not None:  # pyright: ignore[reportUnknownMemberType]
             raise FieldError(f"A query set takes slices [a:b], not [{part!r}]. For one row: .offset(n).first().")
         bounds = cast("Any", part)
-        if any(
-            isinstance(end, (Param, RowCount))
-            for end in (bounds.start, bounds.stop, self.query.limit, self.query.offset)
-        ):
-            raise FieldError("A slice takes numbers only. With a Param, write offset(…) and limit(…), once each.")
+        for end in (bounds.start, bounds.stop, self.query.limit, self.query.offset):
+            if type(end) is not int and isinstance(end, (Param, RowCount)):
+                raise FieldError("A slice takes numbers only. With a Param, write offset(…) and limit(…), once each.")
         start = row_count(bounds.start or 0, "offset")
         limit = None if bounds.stop is None else max(0, row_count(bounds.stop, "limit") - start)
         query = self.query

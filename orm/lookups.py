@@ -53,6 +53,8 @@ def conditions(query: Query, given: Iterable[Any], words: Mapping[str, Any]) -> 
 
 def resolve_condition(query: Query, given: Any) -> Condition:
     """A condition as the user wrote it, resolved against a query."""
+    if type(given) is Leaf and type(left := given.lookup.left) is Reference and left.schema is query.schema:
+        return given if not query.closed else cast("Condition", _resolve_parts(query, given))
     if isinstance(given, Q):
         return conditions(query, given.parts, given.words)
     if isinstance(given, Tree):
