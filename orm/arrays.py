@@ -16,7 +16,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from orm import kinds, operators, transforms
 from orm.exceptions import FieldError
 from orm.expressions import Function, output_of
-from orm.operators import Element, Operator, only_on_postgresql, postgresql_infix
+from orm.operators import Element, Operator, only_on_postgresql, postgresql_operator
 from orm.schema import FieldSpec
 from orm.transforms import Transform
 from orm.types import Processor
@@ -188,13 +188,7 @@ def _list_core(spec: FieldSpec) -> CoreSchema:
 
 
 def _operator(name: str, symbol: str) -> Operator:
-    return Operator(
-        name,
-        postgresql_infix(symbol, "arrays", _CURE),
-        kinds=_KINDS,
-        core=_list_core,
-        expressions=True,
-    )
+    return postgresql_operator(name, symbol, "array", _CURE, _list_core)
 
 
 for _entry in (_operator("contains", "@>"), _operator("contained_by", "<@"), _operator("overlap", "&&")):

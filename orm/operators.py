@@ -235,6 +235,25 @@ def postgresql_infix(symbol: str, what: str, cure: str) -> Build:
     return build
 
 
+def postgresql_operator(name: str, symbol: str, kind: str, cure: str, core: Callable[[Any], CoreSchema]) -> Operator:
+    """A comparison of a kind of field that PostgreSQL alone has."""
+    return Operator(
+        name, postgresql_infix(symbol, f"{kind}s", cure), kinds=frozenset({kind}), core=core, expressions=True
+    )
+
+
+def _text(
+    name: str,
+    build: Build,
+    prepare: Callable[[str, Any], Any] | None,
+    between: Build | None = None,
+    variant: Callable[[Any], Hashable] | None = None,
+) -> Operator:
+    """A comparison of texts, which a value inside JSON has, too."""
+    kinds = TEXT | {"json_value"}
+    return Operator(name, build, "text", kinds, prepare, variant, expressions=True, between=between)
+
+
 OPERATORS: Final[dict[str, Operator]] = {
     entry.name: entry
     for entry in (
@@ -246,70 +265,15 @@ OPERATORS: Final[dict[str, Operator]] = {
         Operator("in", _in, operand="values"),
         Operator("range", _range, operand="pair", kinds=ORDERED - {"json_value"}),
         Operator("isnull", _isnull, operand="flag"),
-        Operator(
-            "iexact",
-            _iexact,
-            operand="text",
-            kinds=TEXT | {"json_value"},
-            variant=needs_folding,
-            expressions=True,
-            between=_texts(_simple(operator.eq), folded=True),
-        ),
-        Operator(
-            "contains", _like, "text", TEXT | {"json_value"}, _pattern("%", "%"), expressions=True, between=_texts(_has)
-        ),
-        Operator(
-            "startswith",
-            _like,
-            "text",
-            TEXT | {"json_value"},
-            _pattern("", "%"),
-            expressions=True,
-            between=_texts(_begins),
-        ),
-        Operator(
-            "endswith", _like, "text", TEXT | {"json_value"}, _pattern("%", ""), expressions=True, between=_texts(_ends)
-        ),
-        Operator(
-            "icontains",
-            _ilike,
-            "text",
-            TEXT | {"json_value"},
-            _folded_pattern("%", "%"),
-            needs_folding,
-            expressions=True,
-            between=_texts(_has, folded=True),
-        ),
-        Operator(
-            "istartswith",
-            _ilike,
-            "text",
-            TEXT | {"json_value"},
-            _folded_pattern("", "%"),
-            needs_folding,
-            expressions=True,
-            between=_texts(_begins, folded=True),
-        ),
-        Operator(
-            "iendswith",
-            _ilike,
-            "text",
-            TEXT | {"json_value"},
-            _folded_pattern("%", ""),
-            needs_folding,
-            expressions=True,
-            between=_texts(_ends, folded=True),
-        ),
-        Operator("regex", _regex(""), "text", TEXT | {"json_value"}, _mysql_case, expressions=True),
-        Operator(
-            "iregex",
-            _regex("i"),
-            "text",
-            TEXT | {"json_value"},
-            _regex_prefix("?i"),
-            expressions=True,
-            between=_iregex_text,
-        ),
+        _text("iexact", _iexact, None, _texts(_simple(operator.eq), folded=True), needs_folding),
+        _text("contains", _like, _pattern("%", "%"), _texts(_has)),
+        _text("startswith", _like, _pattern("", "%"), _texts(_begins)),
+        _text("endswith", _like, _pattern("%", ""), _texts(_ends)),
+        _text("icontains", _ilike, _folded_pattern("%", "%"), _texts(_has, folded=True), needs_folding),
+        _text("istartswith", _ilike, _folded_pattern("", "%"), _texts(_begins, folded=True), needs_folding),
+        _text("iendswith", _ilike, _folded_pattern("%", ""), _texts(_ends, folded=True), needs_folding),
+        _text("regex", _regex(""), _mysql_case),
+        _text("iregex", _regex("i"), _regex_prefix("?i"), _iregex_text),
     )
 }
 """Every operator by its name; of several with one name, which kinds of field share, the first."""

@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from orm import kinds, operators, transforms, types
 from orm.expressions import Function, output_of
-from orm.operators import Element, Operator, only_on_postgresql, postgresql_infix
+from orm.operators import Element, Operator, only_on_postgresql, postgresql_infix, postgresql_operator
 from orm.schema import FieldSpec
 from orm.transforms import Transform
 
@@ -158,13 +158,7 @@ def _either_sent(dialect: Dialect, kind: TypeEngine[Any], variant: Hashable) -> 
 
 
 def _operator(name: str, symbol: str) -> Operator:
-    return Operator(
-        name,
-        postgresql_infix(symbol, "ranges", _CURE),
-        kinds=_KINDS,
-        core=_range_core,
-        expressions=True,
-    )
+    return postgresql_operator(name, symbol, "range", _CURE, _range_core)
 
 
 def _is_empty(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:

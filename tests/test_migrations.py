@@ -141,6 +141,17 @@ async def rows(url: str, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await database.fetch_all(sql)]
 
 
+async def create_all(url: str, environment: Path) -> None:
+    """Create the tables of an environment's models without its migrations."""
+    specification = importlib.util.spec_from_file_location("everything", environment / "models.py")
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    async with Database(url) as database:
+        await module.models.create_all(database=database)
+
+
 async def test_the_example_goes_up_and_down(own_url: str) -> None:
     config = configuration(own_url)
     command.upgrade(config, "0001")
@@ -241,13 +252,7 @@ def test_what_the_user_leaves_out_is_left_out(sqlite_url: str, environment: Path
 
 
 async def test_what_create_all_makes_of_expressions_is_what_migrations_make(own_url: str, expressions: Path) -> None:
-    specification = importlib.util.spec_from_file_location("everything", expressions / "models.py")
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    async with Database(own_url) as database:
-        await module.models.create_all(database=database)
+    await create_all(own_url, expressions)
     config = configuration(own_url, expressions)
     command.ensure_version(config)
     command.check(config)
@@ -278,13 +283,7 @@ async def test_a_revision_written_on_one_database_serves_all(own_url: str, envir
 
 
 async def test_tables_of_create_all_are_what_migrations_make(own_url: str, environment: Path) -> None:
-    specification = importlib.util.spec_from_file_location("everything", environment / "models.py")
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    async with Database(own_url) as database:
-        await module.models.create_all(database=database)
+    await create_all(own_url, environment)
     config = configuration(own_url, environment)
     command.ensure_version(config)
     command.check(config)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import inspect
 import logging
 import time
 import weakref
@@ -21,7 +19,7 @@ from orm.database.hooks import Hook, run_hooks
 from orm.database.interfaces import Connection, Operation, StatementInfo, Table
 from orm.database.observers import Watch
 from orm.database.pool import CLEANING_SECONDS, Pool
-from orm.database.retries import retry
+from orm.database.retries import retried
 from orm.database.scopes import Scope, Scopes
 from orm.database.sessions import Session
 from orm.database.streams import OpenStreams, closing_of, next_of, pieces_of, read_pieces
@@ -31,7 +29,6 @@ from orm.exceptions import (
     CommitUnknown,
     ConnectionLost,
     DatabaseError,
-    InterfaceError,
     PoolTimeout,
     TransactionError,
 )
@@ -72,23 +69,13 @@ class Transaction(Scope):
 
     def __call__(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         """Run an async function in a transaction of this kind, as often as `retries` allows."""
-        if not inspect.iscoroutinefunction(function):
-            raise InterfaceError("Only an async function can be made a transaction.")
-        scopes, options = self._scopes, self.options
+        scopes, options = self._scopes, replace(self.options, retries=0)
 
-        async def attempt(*arguments: P.args, **keywords: P.kwargs) -> T:
-            async with Transaction(scopes, replace(options, retries=0)):
-                return await function(*arguments, **keywords)
+        def is_nested() -> bool:
+            current = scopes.current()
+            return isinstance(current, Transaction) and current is not scopes.base
 
-        @functools.wraps(function)
-        async def in_transaction(*arguments: P.args, **keywords: P.kwargs) -> T:
-            if options.retries and isinstance(scopes.current(), Transaction) and scopes.current() is not scopes.base:
-                raise TransactionError(
-                    "A transaction with retries cannot run inside another one: the outer one could not be run again."
-                )
-            return await retry(lambda: attempt(*arguments, **keywords), options.retries)
-
-        return in_transaction
+        return retried(function, lambda: Transaction(scopes, options), self.options.retries, is_nested)
 
     # Entering
 
