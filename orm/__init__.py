@@ -75,6 +75,7 @@ from orm.postgresql import Array
 from orm.prefetch import Prefetch
 from orm.queryset import Manager, Objects, QuerySet
 from orm.registration import lookup, transform
+from orm.related import RelatedQuerySet
 from orm.relations import (
     CASCADE,
     NO_ACTION,
@@ -85,7 +86,6 @@ from orm.relations import (
     ManyToMany,
     OneToOne,
     Related,
-    RelatedQuerySet,
     RelatedSet,
     Reverse,
 )

@@ -16,7 +16,7 @@ from orm.exceptions import FieldError, NotSupportedError
 from orm.expressions import Condition, Expression, Ordering, Reference, T_co, Value, expression, operand, output_of
 from orm.operators import Element
 from orm.query import Node, Path
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 from orm.validation import operand_checker
 
 NUMBERS = ("integer", "decimal", "float")

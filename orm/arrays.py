@@ -17,7 +17,7 @@ from orm import kinds, operators, transforms
 from orm.exceptions import FieldError
 from orm.expressions import Function, output_of
 from orm.operators import Element, Operator, only_on_postgresql, postgresql_operator
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 from orm.transforms import Transform
 from orm.types import Processor
 

@@ -9,8 +9,9 @@ from typing import Any, Final, cast
 from orm import persistence, writing
 from orm.exceptions import FieldError, NotLoaded
 from orm.persistence import forget_relation, is_new, key_of, schema_of, set_attribute, slot, state_of
-from orm.relations import RelatedQuerySet
-from orm.schema import FieldSpec, Instance, InstanceState, Relation, RelationSpec, Schema
+from orm.related import RelatedQuerySet
+from orm.schema import Instance, InstanceState, Relation, RelationSpec, Schema
+from orm.specs import FieldSpec
 
 _UNSET: Final = object()
 

@@ -15,7 +15,7 @@ from orm.exceptions import FieldError, NotSupportedError, ValidationError
 from orm.expressions import Expression, Ordering, T_co, Value, output_of
 from orm.operators import Element
 from orm.query import Node
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 from orm.windows import ordering_terms
 
 Order = str | Expression[Any] | Ordering | Iterable[str | Expression[Any] | Ordering]

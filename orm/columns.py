@@ -22,7 +22,8 @@ from orm.lookups import (
     transformed,
 )
 from orm.query import Node, Path, Query, QueryHolder, walk
-from orm.schema import FieldSpec, Schema
+from orm.schema import Schema
+from orm.specs import FieldSpec
 
 T = TypeVar("T")
 X = TypeVar("X")

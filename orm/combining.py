@@ -10,8 +10,8 @@ from orm import kinds, lookups
 from orm.exceptions import FieldError
 from orm.expressions import Annotation, output_of
 from orm.query import EVERYTHING, Query, QueryHolder, walk
-from orm.schema import FieldSpec
 from orm.sources import CTE, CTEColumn, Join, SetOperation, SourceColumn
+from orm.specs import FieldSpec
 from orm.subqueries import Subselect
 
 _NUMBERS: Final = frozenset({"integer", "decimal", "float"})

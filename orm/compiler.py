@@ -22,9 +22,10 @@ from orm.filtering import condition
 from orm.operators import Element
 from orm.paths import leaves_table, reads_rows
 from orm.query import Counter, Node, Path, PlacedQuery, Query, origin_of, walk
-from orm.schema import FieldSpec, Schema
+from orm.schema import Schema
 from orm.scopes import Compilation, Entity, Scope
 from orm.sources import CTE, CTEColumn, SetOperation, SourceColumn
+from orm.specs import FieldSpec
 from orm.subqueries import Exists, Subselect, is_correlated
 from orm.windowing import windows_in
 from orm.windows import Window

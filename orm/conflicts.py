@@ -10,7 +10,8 @@ from orm import persistence, writing
 from orm.database import Database
 from orm.engines import engine_name
 from orm.exceptions import FieldError, NotSupportedError, ValidationError
-from orm.schema import FieldSpec, Instance, Schema
+from orm.schema import Instance, Schema
+from orm.specs import FieldSpec
 from orm.writing import Values, Writer
 
 _READ_ROWS: Final = 200

@@ -10,7 +10,8 @@ from orm.constraints import CheckConstraint, Index, UniqueConstraint
 from orm.exceptions import FieldError
 from orm.numeric import BigAutoField
 from orm.relations import RelationField
-from orm.schema import FieldSpec, Instance, Options, RelationSpec, Schema
+from orm.schema import Instance, Options, RelationSpec, Schema
+from orm.specs import FieldSpec
 
 GenerateThrough = Callable[[str, Options, RelationSpec], RelationSpec]
 """Gives a many-to-many relation without a model between the generated one."""

@@ -20,7 +20,8 @@ from orm import kinds, moments
 from orm.exceptions import FieldError
 from orm.operators import Element
 from orm.query import Node, Path, QueryHolder
-from orm.schema import FieldSpec, Schema
+from orm.schema import Schema
+from orm.specs import FieldSpec
 from orm.validation import operand_checker
 
 T_co = TypeVar("T_co", covariant=True, default=Any)

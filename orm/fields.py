@@ -12,7 +12,8 @@ from typing_extensions import TypedDict
 
 from orm.columns import Column
 from orm.exceptions import FieldError
-from orm.schema import MISSING, FieldSpec, Instance
+from orm.schema import Instance
+from orm.specs import MISSING, FieldSpec
 
 T = TypeVar("T")
 Server = sa.ColumnElement[Any] | sa.TextClause

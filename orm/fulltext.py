@@ -19,7 +19,7 @@ from orm.expressions import Annotation, Expression, Function, Value, expression,
 from orm.operators import TEXT, Element, Operator, add, only_on_postgresql
 from orm.plaintext import check_text
 from orm.query import Node
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 
 Weight = Literal["A", "B", "C", "D"]
 SearchType = Literal["plain", "phrase", "raw", "websearch"]

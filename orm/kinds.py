@@ -18,7 +18,8 @@ from sqlalchemy.types import TypeEngine
 
 from orm import types
 from orm.exceptions import FieldError
-from orm.schema import FieldSpec, Instance
+from orm.schema import Instance
+from orm.specs import FieldSpec
 from orm.validation import json_value
 
 T_contra = TypeVar("T_contra", contravariant=True)

@@ -22,7 +22,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from orm import types
 from orm.database.mysql_refusals import Refusal, refusal
 from orm.operators import Element
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 
 # ---------------------------------------------------------------- what JSON says of a value
 

@@ -18,7 +18,8 @@ import pydantic
 from orm import targets
 from orm.database import Database
 from orm.query import Path
-from orm.schema import FieldSpec, InstanceState, Relation, Schema
+from orm.schema import InstanceState, Relation, Schema
+from orm.specs import FieldSpec
 
 Loader = Callable[[Sequence[Sequence[Any]], Database | None], list[Any]]
 """Makes values of rows; the database is given when it is not the registry's own, and instances remember it."""

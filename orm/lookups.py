@@ -35,8 +35,9 @@ from orm.operands import check_text, checked_items, items_of, key_of, key_target
 from orm.operators import NOT_NULL, OPERATORS, Operator, names, needs_folding, own, reserved
 from orm.parameters import Param, ParameterLeaf, ParameterMembers, Slot
 from orm.query import Node, Path, Query, QueryHolder, origin_of, walk
-from orm.schema import FieldSpec, Relation, Schema
+from orm.schema import Relation, Schema
 from orm.sources import CTEColumn
+from orm.specs import FieldSpec
 from orm.subqueries import Subselect, embedded
 from orm.transforms import Transform
 

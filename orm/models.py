@@ -26,14 +26,8 @@ from orm.prefetch import Prefetch, Reader, prefetch
 from orm.query import Query
 from orm.queryset import Objects
 from orm.relations import RelationField
-from orm.schema import (
-    MISSING,
-    Instance,
-    InstanceState,
-    Options,
-    RelationSpec,
-    Schema,
-)
+from orm.schema import Instance, InstanceState, Options, RelationSpec, Schema
+from orm.specs import MISSING
 
 
 class ClassAttribute:

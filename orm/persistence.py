@@ -17,7 +17,8 @@ from orm.expressions import Condition, Expression, expression, output_of
 from orm.lookups import conditions, refuse_many, resolve
 from orm.plans import update_plan
 from orm.query import Node, Query
-from orm.schema import FieldSpec, Instance, InstanceState, Schema
+from orm.schema import Instance, InstanceState, Schema
+from orm.specs import FieldSpec
 from orm.types import dumps
 from orm.validation import validator
 

@@ -18,8 +18,8 @@ from orm.database import Database
 from orm.loader import LoadedEntity, Loader, Processor, instance_loader, row_loader
 from orm.query import Counter, Node, Query
 from orm.returning import Returned
-from orm.schema import FieldSpec
 from orm.scopes import Compilation, Parameter
+from orm.specs import FieldSpec
 
 Binder = Callable[[Sequence[Any]], Sequence[Any]]
 

@@ -16,7 +16,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from orm import kinds, operators, transforms, types
 from orm.expressions import Function, output_of
 from orm.operators import Element, Operator, only_on_postgresql, postgresql_infix, postgresql_operator
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 from orm.transforms import Transform
 
 _KINDS: Final = frozenset({"range"})

@@ -12,7 +12,8 @@ from orm.engines import engine_name
 from orm.exceptions import FieldError, NotSupportedError
 from orm.expressions import Expression, Reference
 from orm.query import Query
-from orm.schema import FieldSpec, Schema
+from orm.schema import Schema
+from orm.specs import FieldSpec
 
 T = TypeVar("T")
 

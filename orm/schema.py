@@ -1,4 +1,4 @@
-"""What a model is, without the class: `Schema`, its `FieldSpec`s and `Relation`s, and the `Registry` of an application.
+"""What a model is, without the class: `Schema` and its `Relation`s, and the `Registry` of an application.
 
 Everything below `models.py` works with these. They are immutable once the model is declared, but for what is found
 on first use: relations to models that are declared later, the table, and caches.
@@ -7,17 +7,16 @@ on first use: relations to models that are declared later, the table, and caches
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import sqlalchemy as sa
-from pydantic_core import CoreSchema
-from sqlalchemy.types import TypeEngine
 
 from orm import ddl
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
+from orm.specs import BoundedCache, FieldSpec
 
 NAMING_CONVENTION: Final = {
     "pk": "pk_%(table_name)s",
@@ -26,30 +25,6 @@ NAMING_CONVENTION: Final = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
-CACHE_SIZE: Final = 4096
-"""How many entries a cache keyed by names or shapes holds before its oldest make room."""
-
-
-class Missing:
-    """The type of `MISSING`: no value was given."""
-
-    def __repr__(self) -> str:
-        return "MISSING"
-
-    def __bool__(self) -> Literal[False]:
-        return False
-
-
-MISSING: Final = Missing()
-
-
-class BoundedCache(dict[Any, Any]):
-    """A dictionary that forgets its oldest entry when it is full; looking up costs what it costs in a `dict`."""
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        if len(self) >= CACHE_SIZE:
-            del self[next(iter(self))]
-        super().__setitem__(key, value)
 
 
 class InstanceState:
@@ -79,55 +54,6 @@ class Instance:
     if TYPE_CHECKING:
         __schema__: ClassVar[Schema]
         _state: InstanceState
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class FieldSpec:
-    """A column of a model.
-
-    Attributes:
-        name: the attribute of an instance that holds its value; for a foreign key `artist_id`.
-        column: the name of the column in the database.
-        type: SQLAlchemy's type.
-        kind: which lookups it has: `text`, `integer`, `datetime`, `json`, …
-        core: pydantic's core schema of a value that is written, without NULL.
-        operand: pydantic's core schema of a value that is compared with the column.
-        generated: the database makes the value (a serial key).
-        relation: the name of the relation whose key it is.
-        limits: what the user asked for: `max_length`, `ge`, …
-    """
-
-    name: str
-    column: str
-    type: TypeEngine[Any]
-    kind: str
-    core: CoreSchema
-    operand: CoreSchema
-    null: bool = False
-    primary_key: bool = False
-    unique: bool = False
-    index: bool = False
-    default: Any = MISSING
-    server_default: Any = None
-    generated: bool = False
-    mutable: bool = False
-    version: bool = False
-    comment: str | None = None
-    relation: str | None = None
-    limits: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-    @property
-    def required(self) -> bool:
-        """Whether a row cannot be inserted without a value for it."""
-        return not (self.null or self.generated or self.default is not MISSING or self.server_default is not None)
-
-    @property
-    def label(self) -> str:
-        """What the user calls it: the relation's name for a key."""
-        return self.relation or self.name
-
-    def __repr__(self) -> str:
-        return f"<FieldSpec {self.name}: {self.kind}>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from sqlalchemy.types import TypeEngine
 
 from orm.operators import Element
 from orm.query import Node, Path
-from orm.schema import FieldSpec, Schema
+from orm.schema import Schema
+from orm.specs import FieldSpec
 
 Prepare = Callable[[Any], Any]
 """What is done to a value before its type turns it into the driver's form."""

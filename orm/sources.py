@@ -10,7 +10,7 @@ from typing import Any, Final
 from orm.exceptions import FieldError
 from orm.expressions import Expression, output_of
 from orm.query import Node, Query, QueryHolder
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 from orm.subqueries import Subselect
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")

@@ -10,7 +10,7 @@ from orm import kinds
 from orm.exceptions import FieldError
 from orm.expressions import Condition, Expression, output_of
 from orm.query import Counter, Node, PlacedQuery, Query, QueryHolder
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 
 
 class OuterRef(Expression):

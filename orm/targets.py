@@ -13,7 +13,7 @@ import pydantic
 from orm.exceptions import DataError, FieldError
 from orm.lookups import named, refuse_many
 from orm.query import Node, Query
-from orm.schema import BoundedCache
+from orm.specs import BoundedCache
 
 _MOST_PROBLEMS = 3
 """How many problems of a row an error's message names; its cause has all."""

@@ -16,7 +16,7 @@ from orm.exceptions import FieldError
 from orm.expressions import Function, Value, output_of
 from orm.operators import TEXT, Element, Operator, add, only_on_postgresql, postgresql_infix
 from orm.query import Node
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 from orm.transforms import Transform
 
 _CURE: Final = "Use icontains."

@@ -13,7 +13,8 @@ from pydantic_core import CoreSchema, SchemaValidator, core_schema
 from pydantic_core import ValidationError as CoreError
 
 from orm.exceptions import ValidationError
-from orm.schema import CACHE_SIZE, FieldSpec, Schema
+from orm.schema import Schema
+from orm.specs import CACHE_SIZE, FieldSpec
 
 Checker = Callable[[Any], Any]
 """Gives the value as it is to be sent, or raises `ValidationError`."""

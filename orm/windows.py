@@ -15,7 +15,7 @@ from orm.exceptions import FieldError
 from orm.expressions import Expression, F, Function, Ordering, T_co, operand, output_of
 from orm.operators import Element
 from orm.query import Node, walk
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 
 
 @dataclass(frozen=True)

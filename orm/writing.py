@@ -21,7 +21,8 @@ from orm.arrays import literal
 from orm.database import Database, Outcome
 from orm.exceptions import IntegrityError, NotNullViolation, StaleInstance, UniqueViolation, ValidationError
 from orm.plans import Plan
-from orm.schema import FieldSpec, Schema
+from orm.schema import Schema
+from orm.specs import FieldSpec
 
 T = TypeVar("T")
 Values = Mapping[str, Any]

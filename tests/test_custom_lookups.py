@@ -12,7 +12,7 @@ from sqlalchemy.engine import Dialect
 import orm
 from orm import kinds
 from orm.expressions import output_of
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 from tests.music import Album, Artist, Everything
 
 Element = sa.ColumnElement[Any]

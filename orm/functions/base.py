@@ -16,7 +16,7 @@ from orm.exceptions import FieldError
 from orm.expressions import Condition, Expression, Function, Reference, T_co, Value, output_of
 from orm.operators import Element
 from orm.query import Node
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 
 TextOperand: TypeAlias = str | Expression[str | None] | sa.ColumnElement[Any]
 """A field in words, or an expression: a text itself is `Value("…")`."""

@@ -25,7 +25,7 @@ from orm.functions.base import (
 from orm.operators import Element
 from orm.parts import PARTS
 from orm.query import Node
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 
 T = TypeVar("T")
 

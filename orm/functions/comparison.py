@@ -15,7 +15,7 @@ from orm.expressions import Comparison, Condition, Expression, Function, T_co, e
 from orm.functions.base import AnyOperand, described
 from orm.operators import ORDERED, Element
 from orm.query import Node
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 
 T = TypeVar("T")
 

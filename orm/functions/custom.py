@@ -14,7 +14,7 @@ from orm.exceptions import FieldError
 from orm.expressions import Function
 from orm.functions.base import AnyOperand
 from orm.operators import Element
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from orm.moments import between, shifted
 from orm.operators import Element
 from orm.parts import PARTS, Part
 from orm.periods import UNITS, Unit
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 
 Operand = str | Expression[Any]
 """A field or an annotation in words, or an expression."""

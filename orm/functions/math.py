@@ -14,7 +14,7 @@ from orm.exceptions import FieldError
 from orm.expressions import Function, T_co, output_of
 from orm.functions.base import NUMBERS, KindedFunction, NumberOperand
 from orm.operators import Element
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 
 _ONE: Final[Element] = sa.literal_column("1")
 _PI: Final = "3.141592653589793e0"

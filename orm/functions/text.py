@@ -25,7 +25,7 @@ from orm.functions.base import (
     small,
 )
 from orm.operators import Element
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 
 _EMPTY: Final[Element] = sa.literal_column("''", types.Text())
 _ZERO: Final[Element] = sa.literal_column("0")

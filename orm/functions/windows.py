@@ -13,7 +13,7 @@ from orm.engines import is_mariadb
 from orm.exceptions import FieldError
 from orm.expressions import Expression, T_co, Value, output_of
 from orm.operators import CLOCKS, DAYS, Element
-from orm.schema import FieldSpec
+from orm.specs import FieldSpec
 from orm.validation import operand_checker
 from orm.windows import Over, WindowFunction
 

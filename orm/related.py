@@ -1,0 +1,283 @@
+"""`artist.albums` on an instance: the rows that are related to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self, TypeVar, cast
+
+from orm import lookups, persistence
+from orm.compiled import CompiledQuery
+from orm.conditions import Leaf
+from orm.conflicts import Conflict
+from orm.database import Database
+from orm.exceptions import FieldError, InterfaceError, NotLoaded, ValidationError
+from orm.expressions import Condition
+from orm.operators import OPERATORS
+from orm.query import Query
+from orm.queryset import QuerySet
+from orm.reading import is_instance_of
+from orm.schema import Instance, Relation
+
+M = TypeVar("M", bound=Instance)
+
+
+class RelatedQuerySet(QuerySet[M]):
+    """The rows related to one instance: a query set, and, once prefetched, a sequence read without `await`."""
+
+    __slots__ = ("_cache", "_owner", "_relation")
+
+    def __init__(self, owner: Instance, relation: Relation, cache: list[M] | None) -> None:
+        super().__init__(_related_query(owner, relation), _remembered(owner))
+        self._owner = owner
+        self._relation = relation
+        self._cache = cache
+
+    def _with(self, query: Query) -> Self:
+        new = super()._with(query)
+        new._owner = self._owner
+        new._relation = self._relation
+        new._cache = None
+        return new
+
+    def _unsaved(self) -> bool:
+        return persistence.slot(self._owner, self._relation.near.name) is None
+
+    def _check_saved(self) -> None:
+        if self._unsaved():
+            raise InterfaceError(
+                f"{self._owner!r} has no key yet, so nothing can be related to it. Save it before you use "
+                f"{self._relation.name}."
+            )
+
+    def _target(self) -> Database:
+        self._check_saved()
+        return super()._target()
+
+    def _refuse_everything(self, what: str) -> None:
+        self._check_saved()
+        super()._refuse_everything(what)
+
+    async def _fetch(self) -> list[M]:
+        if self._cache is not None:
+            return list(self._cache)
+        self._check_saved()
+        return await super()._fetch()
+
+    def compiled(self) -> CompiledQuery[M]:
+        """The related rows, as a function of the `Param`s in the filters and limits."""
+        self._check_saved()
+        return super().compiled()
+
+    def _new(self, values: Mapping[str, Any]) -> M:
+        relation = self._relation
+        if relation.through is None and relation.inverse is not None:
+            values = {relation.inverse: self._owner, **values}
+        return super()._new(values)
+
+    async def _create_or_get(self, instance: M, words: Mapping[str, Any]) -> tuple[M, bool]:
+        if self._relation.through is None:
+            return await super()._create_or_get(instance, words)
+        async with self._target().transaction():
+            everyone = QuerySet[M](Query(self._relation.target), self._database)
+            found, created = await everyone._create_or_get(instance, words)
+            await self.add(found)
+        return found, created
+
+    async def _insert_all(self, instances: list[M], conflict: Conflict | None, chunk_size: int | None) -> None:
+        self._check_saved()
+        if self._relation.through is None:
+            for one in instances:
+                if self._relation.inverse is not None:
+                    setattr(one, self._relation.inverse, self._owner)
+            self._forget()
+            await super()._insert_all(instances, conflict, chunk_size)
+            return
+        if conflict is not None and not conflict.unique:
+            raise FieldError("Rows are related by their keys, which ignore_conflicts only knows with unique_fields.")
+        async with self._target().transaction():
+            await super()._insert_all(instances, conflict, chunk_size)
+            await self.add(*instances)
+
+    def _forget(self) -> None:
+        """What was prefetched is no longer what the database has."""
+        self._cache = None
+        persistence.forget_relation(self._owner, self._relation.name)
+
+    def __await__(self) -> Generator[Any, None, list[M]]:
+        return self._fetch().__await__()
+
+    def __aiter__(self) -> AsyncIterator[M]:
+        return self.iterate()
+
+    def __repr__(self) -> str:
+        what = "not loaded" if self._cache is None else f"{len(self._cache)} loaded"
+        return f"<{self._relation.name} of {self._owner!r}: {what}>"
+
+    def _loaded(self) -> list[M]:
+        if self._cache is None:
+            name = f"{self._relation.source.name}.{self._relation.name}"
+            raise NotLoaded(
+                f"{name} is not loaded. Add .prefetch_related({self._relation.name!r}) to the query, "
+                f"or write: await …{self._relation.name}"
+            )
+        return self._cache
+
+    def __iter__(self) -> Iterator[M]:
+        return iter(self._loaded())
+
+    def __len__(self) -> int:
+        return len(self._loaded())
+
+    def __bool__(self) -> bool:
+        return bool(self._loaded())
+
+    async def create(self, **values: Any) -> M:
+        """Insert a row that is related to the instance."""
+        self._check_saved()
+        relation = self._relation
+        if relation.through is not None:
+            async with self._target().transaction():
+                made = await super().create(**values)
+                await self.add(made)
+            return made
+        if relation.inverse is None:
+            raise FieldError(f"{relation!r} has no relation back.")
+        if relation.inverse in values or relation.far.name in values:
+            raise FieldError(f"{relation.inverse} is {self._owner!r} here. Leave it out.")
+        self._forget()
+        return await super().create(**values)
+
+    async def add(self, *instances: M) -> None:
+        """Relate these rows to the instance; those that are related already stay so."""
+        keys = self._keys(instances)
+        if not keys:
+            return
+        database = self._target()
+        async with database.transaction():
+            if self._relation.through is not None:
+                await self._link(keys)
+            else:
+                await self._point(keys, persistence.key_of(self._owner))
+        self._assign(instances, self._owner)
+        self._forget()
+
+    async def remove(self, *instances: M) -> None:
+        """Relate these rows to the instance no longer; they are not deleted."""
+        keys = self._keys(instances)
+        if keys:
+            await self._unlink(keys)
+            self._assign(instances, None)
+            self._forget()
+
+    async def clear(self) -> None:
+        """Relate no row to the instance any longer; none of them is deleted."""
+        self._check_saved()
+        await self._unlink(None)
+        self._forget()
+
+    async def set(self, instances: Iterable[M]) -> None:
+        """Relate exactly these rows to the instance."""
+        wanted = list(instances)
+        keys = self._keys(wanted)
+        async with self._target().transaction():
+            there = set(await self._all().values_list("pk", flat=True))
+            gone = [key for key in there if key not in set(keys)]
+            if gone:
+                await self._unlink(gone)
+                self._forget()
+            await self.add(*[one for one in wanted if persistence.key_of(one) not in there])
+
+    def _all(self) -> QuerySet[M]:
+        return cast("QuerySet[M]", QuerySet(_related_query(self._owner, self._relation), self._database))
+
+    def _keys(self, instances: Sequence[M]) -> list[Any]:
+        """The keys of instances, each checked to be a stored one of the target."""
+        self._check_saved()
+        target = self._relation.target
+        keys: list[Any] = []
+        for one in instances:
+            if not is_instance_of(target, one):
+                raise FieldError(f"{self._relation.name} takes instances of {target.name}, not {one!r}.")
+            key = persistence.key_of(one)
+            if key is None or persistence.is_new(one):
+                raise ValidationError(f"{one!r} has no row yet. Save it first.")
+            keys.append(key)
+        return list(dict.fromkeys(keys))
+
+    def _assign(self, instances: Sequence[M], owner: Instance | None) -> None:
+        """Note on the related instances what their rows say now."""
+        relation = self._relation
+        if relation.through is None and relation.inverse is not None:
+            for one in instances:
+                persistence.set_attribute(one, relation.far.name, owner and persistence.key_of(owner))
+                persistence.set_attribute(one, relation.inverse, owner)
+
+    async def _point(self, keys: list[Any], owner_key: Any) -> None:
+        """Let the foreign keys of these rows refer to the instance, or to nothing."""
+        relation = self._relation
+        rows = QuerySet[Any](Query(relation.target), self._database)
+        await rows.filter(pk__in=keys).update(**{relation.far.name: owner_key})
+
+    def _between(self) -> tuple[Relation, Relation, QuerySet[Any]]:
+        """The steps to the rows between and on to the target, and the rows between of this instance."""
+        back, forward = cast("tuple[Relation, Relation]", self._relation.through)
+        rows = QuerySet[Any](Query(back.target), self._database)
+        return back, forward, rows.filter(**{back.far.name: persistence.key_of(self._owner)})
+
+    async def _link(self, keys: list[Any]) -> None:
+        back, forward, rows = self._between()
+        there = set(await rows.filter(**{f"{forward.near.name}__in": keys}).values_list(forward.near.name, flat=True))
+        owner = persistence.key_of(self._owner)
+        missing = [key for key in keys if key not in there]
+        links = [back.target.model(**{back.far.name: owner, forward.near.name: key}) for key in missing]
+        if links:
+            await rows.bulk_create(links)
+
+    async def _unlink(self, keys: list[Any] | None) -> None:
+        relation = self._relation
+        if relation.through is not None:
+            _, forward, rows = self._between()
+            await (rows if keys is None else rows.filter(**{f"{forward.near.name}__in": keys})).delete()
+            return
+        if not relation.far.null:
+            raise FieldError(
+                f"{relation.target.name}.{relation.inverse} cannot be null, so its rows always have one. "
+                "Give them another one, or delete them."
+            )
+        rows = self._all() if keys is None else self._all().filter(pk__in=keys)
+        await rows.update(**{relation.far.name: None})
+
+
+def _remembered(owner: Instance) -> Any:
+    state = persistence.slot(owner, "_state")
+    return state.database if state is not None else None
+
+
+def _related_query(owner: Instance, relation: Relation) -> Query:
+    """The target's rows that are related to an instance."""
+    query = Query(relation.target)
+    key = persistence.slot(owner, relation.near.name)
+    if key is None:
+        return query
+    return query.replace(where=(_is_related(relation, key),))
+
+
+def _is_related(relation: Relation, key: Any) -> Condition:
+    exact = OPERATORS["exact"]
+    if relation.through is None:
+        found = lookups.intern(relation.target, (), relation.far)
+    else:
+        back, _ = relation.through
+        found = lookups.intern(relation.target, (_back_to_rows_between(relation),), back.far)
+    return Leaf(lookups.checked_lookup(relation.target, found, exact), (key,))
+
+
+def _back_to_rows_between(relation: Relation) -> Relation:
+    """From the target of a many-to-many relation to the rows between, the same object each time."""
+    name = f"rows between for {relation.source.name}.{relation.name}"
+    found = relation.target.derived.get(name)
+    if found is None:
+        _, forward = cast("tuple[Relation, Relation]", relation.through)
+        found = Relation(name, forward.target, forward.source, forward.far, forward.near, True, True, forward.spec)
+        relation.target.derived[name] = found
+    return cast("Relation", found)
