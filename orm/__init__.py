@@ -7,23 +7,7 @@ from orm.columns import Column
 from orm.compiled import CompiledQuery
 from orm.conditions import Q
 from orm.constraints import CheckConstraint, Index, UniqueConstraint
-from orm.constructors import (
-    JSON,
-    URL,
-    UUID,
-    Binary,
-    Boolean,
-    Date,
-    DateTime,
-    Duration,
-    Email,
-    Enum,
-    IPAddress,
-    Slug,
-    String,
-    Text,
-    Time,
-)
+from orm.constructors import JSON, UUID, Binary, Boolean, Enum, IPAddress
 from orm.cursors import CursorPage
 from orm.database import Database
 from orm.exceptions import (
@@ -94,6 +78,8 @@ from orm.rows import Rows
 from orm.schema import Registry
 from orm.sources import CTE
 from orm.subqueries import Exists, OuterRef, Subquery
+from orm.temporal import Date, DateTime, Duration, Time
+from orm.textual import URL, Email, Slug, String, Text
 from orm.version import VERSION as __version__
 from orm.windows import RowRange, ValueRange, Window
 

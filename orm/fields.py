@@ -1,4 +1,4 @@
-"""`Field`: what a class body says about a column. `constructors.py` has the functions that make one of each type."""
+"""`Field`: what a class body says about a column. `constructors.py` and its neighbours have the functions that make them."""
 
 from __future__ import annotations
 

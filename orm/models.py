@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, dataclass_tr
 
 import sqlalchemy as sa
 
-from orm import constructors, numeric, persistence, postgresql, relations
+from orm import constructors, numeric, persistence, postgresql, relations, temporal, textual
 from orm.attributes import load_columns, missing, not_settable, set_value, sparse
 from orm.columns import attribute
 from orm.constraints import UniqueConstraint
@@ -213,16 +213,16 @@ def _restore(model: Any, values: dict[str, Any], state: tuple[bool, set[str]] | 
         numeric.Float,
         numeric.Decimal,
         constructors.Boolean,
-        constructors.String,
-        constructors.Text,
-        constructors.Slug,
-        constructors.Email,
-        constructors.URL,
+        textual.String,
+        textual.Text,
+        textual.Slug,
+        textual.Email,
+        textual.URL,
         constructors.UUID,
-        constructors.Date,
-        constructors.DateTime,
-        constructors.Time,
-        constructors.Duration,
+        temporal.Date,
+        temporal.DateTime,
+        temporal.Time,
+        temporal.Duration,
         constructors.Binary,
         constructors.JSON,
         constructors.Enum,

@@ -62,6 +62,8 @@ LAYERS = {
     "orm.fields": 4,
     "orm.constructors": 4,
     "orm.numeric": 4,
+    "orm.temporal": 4,
+    "orm.textual": 4,
     "orm.postgresql": 4,
     "orm.columns": 4,
     "orm.scopes": 4,
