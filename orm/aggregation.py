@@ -22,7 +22,7 @@ from orm.filtering import condition
 from orm.operators import Element
 from orm.paths import many
 from orm.query import Node, Path, origin_of
-from orm.scopes import Scope
+from orm.scopes import Scope, related
 from orm.windows import Window
 
 
@@ -67,11 +67,11 @@ def or_default(node: Aggregate, value: Element, scope: Scope) -> Element:
 def _related(node: Aggregate, path: Path, scope: Scope) -> Element:
     """An aggregate of the rows that are related to one row, as a subquery."""
     start = next(index for index, hop in enumerate(path) if hop.many)
-    near = scope.table(path[:start]).c[path[start].near.name]
+    near = scope.table(path[:start])
     inner = scope.within(None, {known: table for known, table in scope.tables.items() if not many(known)})
     _join(inner, path, start)
     value = plain(node, inner)
-    here = near == inner.tables[path[: start + 1]].c[path[start].far.name]
+    here = related(path[start], near, inner.tables[path[: start + 1]])
     return sa.select(value).select_from(inner.source).where(here).correlate(*scope.reachable()).scalar_subquery()
 
 
@@ -86,8 +86,7 @@ def _join(scope: Scope, path: Path, start: int = 0) -> None:
         if scope.source is None:
             scope.source = table
         else:
-            on = scope.tables[path[: length - 1]].c[hop.near.name] == table.c[hop.far.name]
-            scope.source = scope.source.join(table, on)
+            scope.source = scope.source.join(table, related(hop, scope.tables[path[: length - 1]], table))
 
 
 # ---------------------------------------------------------------- groups

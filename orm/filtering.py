@@ -20,7 +20,7 @@ from orm.expressions import Clause, Condition, Reference, Tree
 from orm.operators import Element, fold, needs_folding
 from orm.paths import can_be_null, has_conditions, many, many_paths, needs_row, stays_within
 from orm.query import Node, Path
-from orm.scopes import From, Prepare, Scope
+from orm.scopes import From, Prepare, Scope, related
 from orm.subqueries import Exists, Subselect
 
 _ONE: Final = sa.literal_column("1", sa.Integer())
@@ -78,7 +78,7 @@ def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, own: bool = Fals
         if not own or path in scope.given or not any(hop.many for hop in path)
     }
     inner = scope.within(None, tables)
-    first: tuple[Path, Element, Element] | None = None
+    first: tuple[Path, From, From] | None = None
     source: From = sa.select(_ONE.label("one")).subquery() if outer else None
     for path in paths:
         for length in range(1, len(path) + 1):
@@ -86,20 +86,21 @@ def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, own: bool = Fals
                 continue
             hop = path[length - 1]
             table = tables[path[:length]] = hop.target.table.alias()
-            near: Element = _outer_table(path[: length - 1], tables, scope).c[hop.near.name]
-            far: Element = table.c[hop.far.name]
+            near = _outer_table(path[: length - 1], tables, scope)
             if source is None:
-                source, first = table, (path[:length], near, far)
+                source, first = table, (path[:length], near, table)
             else:
-                source = source.join(table, near == far, isouter=outer)
+                source = source.join(table, related(hop, near, table), isouter=outer)
     inner.source = source
     where = condition(node, inner)
     if first is not None:
         start, near, far = first
+        hop = start[-1]
         # IN is NULL, not false, beside a key that is NULL: the same in a WHERE, but not in a negation (`own`).
         if scope.compilation.engine == "sqlite" and not own and stays_within(node, start):
-            return near.in_(sa.select(far).select_from(inner.source).where(where))
-        where = sa.and_(near == far, where)
+            keys = sa.select(far.c[hop.far.name]).select_from(inner.source).where(where)
+            return cast("Element", near.c[hop.near.name].in_(keys))
+        where = sa.and_(related(hop, near, far), where)
     # SQLAlchemy correlates with the next statement around by itself; the root may be several away.
     return sa.exists(sa.select(_ONE).select_from(inner.source).where(where).correlate(*scope.reachable()))
 

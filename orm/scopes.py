@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -12,13 +12,18 @@ from sqlalchemy.types import TypeEngine
 
 from orm.operators import Element
 from orm.query import Node, Path
-from orm.schema import Schema
+from orm.schema import Relation, Schema
 from orm.specs import FieldSpec
 
 Prepare = Callable[[Any], Any]
 """What is done to a value before its type turns it into the driver's form."""
 
 From = Any  # sa.FromClause; its joins are typed too narrowly to be rebuilt step by step
+
+
+def related(hop: Relation, near: From, far: From) -> Element:
+    """The condition that a row of one table is related to a row of another, over one step of a relation."""
+    return cast("Element", near.c[hop.near.name] == far.c[hop.far.name])
 
 
 @dataclass(frozen=True)
@@ -118,8 +123,7 @@ class Scope:
             hop = path[-1]
             found = self.tables[path] = hop.target.table.alias()
             outer = any(step.null for step in path)
-            on = parent.c[hop.near.name] == found.c[hop.far.name]
-            self.source = self.source.join(found, on, isouter=outer)
+            self.source = self.source.join(found, related(hop, parent, found), isouter=outer)
         return found
 
     def within(self, source: From, tables: dict[Path, From]) -> Scope:
