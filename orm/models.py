@@ -1,9 +1,4 @@
-"""`Model`: a class body becomes a `Schema`; instances keep track of what changes, and are saved and deleted.
-
-For each concrete model the metaclass makes a row class, which has a slot for each column and plain
-`object.__setattr__`, and puts it first in the model's bases; the model itself has no slots. The loader fills an object
-of the row class and then switches its class, so that loading pays neither for change tracking nor for dictionaries.
-"""
+"""`Model`, the base of all models: instances keep track of what changes, and are saved, deleted, loaded and pickled."""
 
 from __future__ import annotations
 
@@ -14,178 +9,16 @@ import sqlalchemy as sa
 
 from orm import constructors, numeric, persistence, postgresql, relations, temporal, textual
 from orm.attributes import load_columns, missing, not_settable, set_value, sparse
-from orm.columns import attribute
-from orm.constraints import UniqueConstraint
 from orm.database import Database
-from orm.declaration import check_name, options_of, row_class, schema_of_body, snake_case
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
-from orm.fields import Field
 from orm.lookups import conditions
+from orm.metaclass import ModelMeta
 from orm.persistence import forget_relation, is_new, key_of, schema_of, set_attribute, slot
 from orm.prefetch import Prefetch, Reader, prefetch
 from orm.query import Query
 from orm.queryset import Objects
-from orm.relations import RelationField
-from orm.schema import Instance, InstanceState, Options, RelationSpec, Schema
+from orm.schema import Instance, InstanceState, Schema
 from orm.specs import MISSING
-
-
-class ClassAttribute:
-    """Answers `Album.title` on the class.
-
-    A data descriptor on the metaclass: it comes before the slot of that name in the class, and costs other class
-    attributes nothing, unlike `__getattribute__`.
-    """
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __get__(self, cls: Any, metaclass: type) -> Any:
-        if cls is None:
-            return self
-        schema: Schema | None = cls.__dict__.get("__schema__")
-        if schema is not None:
-            key = f"class attribute {self.name}"
-            found = schema.derived.get(key)
-            if found is None:
-                found = attribute(schema, (), schema, self.name)
-                if found is not None:
-                    schema.derived[key] = found
-            if found is not None:
-                return found
-        for base in cls.__mro__:
-            if self.name in base.__dict__ and not issubclass(base, Instance):
-                value: Any = base.__dict__[self.name]
-                return value.__get__(None, cls) if hasattr(cast("Any", type(value)), "__get__") else value
-        raise AttributeError(f"type object {cls.__name__!r} has no attribute {self.name!r}")
-
-    def __set__(self, cls: Any, value: Any) -> None:
-        type.__setattr__(cls, self.name, value)
-
-    def __delete__(self, cls: Any) -> None:
-        type.__delattr__(cls, self.name)
-
-
-class ModelMeta(type):
-    """Makes a `Schema` and a row class of a class body."""
-
-    if not TYPE_CHECKING:  # exposed, it would silence the checkers
-
-        def __new__(metaclass, name, bases, namespace, **keywords):
-            if not any(isinstance(base, ModelMeta) for base in bases):
-                return super().__new__(metaclass, name, bases, namespace, **keywords)
-            return _make_model(metaclass, name, bases, namespace, keywords)
-
-        @property
-        def table(cls):
-            schema = cls.__dict__.get("__schema__")
-            if schema is None:
-                raise AttributeError(f"{cls.__name__} is abstract and has no table.")
-            return schema.table
-
-        def __getattr__(cls, name):
-            schema = cls.__dict__.get("__schema__")
-            found = attribute(schema, (), schema, name) if schema is not None and name[:2] != "__" else None
-            if found is None:
-                names = f" Choose from: {', '.join(schema.names)}." if schema is not None else ""
-                raise AttributeError(f"{cls.__name__} has no attribute {name!r}.{names}")
-            return found
-
-        def __repr__(cls):
-            return (
-                f"<model {cls.__module__}.{cls.__qualname__}>" if "__schema__" in cls.__dict__ else super().__repr__()
-            )
-
-
-def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: dict[str, Any], keywords: Any) -> Any:
-    declared: dict[str, Any] = {n: v for n, v in namespace.items() if isinstance(v, (Field, RelationField))}
-    for field_name in declared:
-        del namespace[field_name]
-    options = options_of(name, bases, namespace.get("Meta"))
-    inherited: dict[str, Any] = {}
-    for base in reversed(bases):
-        inherited.update(base.__dict__.get("__declared__", {}))
-    everything = {**inherited, **declared}
-    for field_name in declared:
-        check_name(name, field_name, Model)
-    namespace["__declared__"] = everything
-    namespace["__options__"] = options
-    if "__slots__" in namespace:
-        raise FieldError(f"{name} cannot have __slots__ of its own: the columns have theirs already.")
-    namespace["__slots__"] = ()
-    if options.abstract:
-        return type.__new__(metaclass, name, bases, namespace, **keywords)
-    _check_bases(name, bases)
-    schema = schema_of_body(name, options, everything, _with_generated_through)
-    row = row_class(schema, namespace.get("__module__", ""))
-    namespace["__schema__"] = schema
-    namespace["__row__"] = row
-    schema.row = row
-    model = type.__new__(metaclass, name, (row, *bases), namespace, **keywords)
-    _finish(model, schema)
-    return model
-
-
-def _check_bases(name: str, bases: tuple[type, ...]) -> None:
-    for base in bases:
-        if "__schema__" in base.__dict__:
-            raise FieldError(
-                f"{name} inherits from {base.__name__}, which has a table. Inherit from an abstract model "
-                "(class Meta: abstract = True) that both share."
-            )
-        if not isinstance(base, ModelMeta) and base.__dict__.get("__slots__"):
-            raise FieldError(f"{name} inherits from {base.__name__}, which has __slots__. Mixins of models cannot.")
-
-
-def _with_generated_through(name: str, options: Options, relation: RelationSpec) -> RelationSpec:
-    """The relation over a generated model that has nothing but the two keys."""
-    target = relation.target_name
-    near, far = (snake_case(name), snake_case(target)) if target != name else ("source", "target")
-    meta = type(
-        "Meta",
-        (),
-        {
-            "registry": options.registry,
-            "schema": options.schema,
-            "tablename": f"{options.tablename or snake_case(name)}_{relation.name}",
-            "constraints": [UniqueConstraint(near, far)],
-        },
-    )
-    through = f"{name}_{relation.name}"
-    namespace = {
-        "__module__": __name__,
-        "__qualname__": through,
-        "Meta": meta,
-        near: relations.ForeignKey(name, on_delete=relations.CASCADE),
-        far: relations.ForeignKey(target, on_delete=relations.CASCADE),
-    }
-    model = ModelMeta(through, (Model,), namespace)
-    schema = cast("Schema", cast("Any", model).__schema__)
-    return RelationSpec(
-        relation.name,
-        "many_to_many",
-        relation.to,
-        related_name=relation.related_name,
-        through=schema,
-        through_fields=(near, far),
-    )
-
-
-def _finish(model: Any, schema: Schema) -> None:
-    """Hang the schema on its model and enter it into the registry."""
-    schema.model = model
-    schema.after_load = model.after_load is not Model.after_load
-    for error, name in ((DoesNotExist, "does_not_exist"), (MultipleObjectsReturned, "multiple_objects_returned")):
-        namespace = {"__module__": model.__module__, "__qualname__": f"{model.__qualname__}.{error.__name__}"}
-        own = type(error.__name__, (error,), namespace)
-        setattr(schema, name, own)
-        type.__setattr__(model, error.__name__, own)
-    for name in (*schema.fields, *schema.relation_specs):
-        if name not in ModelMeta.__dict__:
-            setattr(ModelMeta, name, ClassAttribute(name))
-    schema.registry.add(schema)
 
 
 def _restore(model: Any, values: dict[str, Any], state: tuple[bool, set[str]] | None, extra: Any) -> Any:
