@@ -1,4 +1,4 @@
-"""`Field`: what a class body says about a column. `constructors.py` and its neighbours have the functions that make them."""
+"""`Field`: what a class body says about a column. `constructors.py` and its neighbours make one of each type."""
 
 from __future__ import annotations
 
