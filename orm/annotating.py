@@ -314,5 +314,5 @@ def empty_aggregates(nodes: Mapping[str, Node]) -> dict[str, Any] | None:
 def order_of_groups(query: Query) -> tuple[Ordering, ...]:
     """An order in which each row has its place: that of the key, or of what groups have in common."""
     if query.groups is None:
-        return (ordering(query, query.schema.key.name),)
+        return tuple([ordering(query, key.name) for key in query.schema.keys])
     return tuple([Ordering(key) for key in query.groups])

@@ -40,7 +40,7 @@ def set_value(instance: Instance, name: str, value: Any) -> None:
 
 
 def _set_column(instance: Instance, schema: Schema, spec: FieldSpec, value: Any) -> None:
-    if spec.primary_key and not is_new(instance) and slot(instance, spec.name) != value:
+    if spec.in_key and not is_new(instance) and slot(instance, spec.name) != value:
         raise FieldError(
             f"{schema.name}.{spec.name} is the key of a stored row and cannot change. "
             f"Create a new instance, or use {schema.name}.objects.filter(…).update({spec.name}=…)."
@@ -142,7 +142,7 @@ async def load_columns(instance: Instance, schema: Schema, names: list[str]) -> 
     """Read columns of the row into the instance."""
     wanted = [persistence.field_named(schema, name) for name in names] or list(schema.fields.values())
     key = key_of(instance)
-    fields = [spec for spec in wanted if spec is not schema.key]
+    fields = [spec for spec in wanted if not spec.in_key]
     rows = await writing.read_columns(persistence.database_of(instance), schema, fields, [key], write=False)
     if key not in rows:
         raise schema.does_not_exist(f"The row of {instance!r} no longer exists.")

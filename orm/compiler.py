@@ -23,7 +23,7 @@ from orm.operators import Element
 from orm.paths import leaves_table, reads_rows
 from orm.query import Counter, Node, Path, PlacedQuery, Query, origin_of, walk
 from orm.schema import Schema
-from orm.scopes import Compilation, Entity, Scope
+from orm.scopes import Compilation, Entity, Scope, columns_of, labelled_key, same_key, value_of
 from orm.sources import CTE, CTEColumn, SetOperation, SourceColumn
 from orm.specs import FieldSpec
 from orm.subqueries import Exists, Subselect, is_correlated
@@ -57,7 +57,7 @@ def select(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
 def _columns(query: Query, scope: Scope) -> list[Element]:
     columns: list[Element] = []
     if query.selection.link is not None:
-        columns.append(scope.table((query.selection.link,)).c[_link_key(query).name])
+        columns += columns_of(scope.table((query.selection.link,)), link_key(query))
     if query.columns is not None:
         return columns + [_labelled(node, scope) for node in query.columns]
     for entity in _entities(query):
@@ -75,7 +75,7 @@ def _labelled(node: Node, scope: Scope) -> Element:
     return found
 
 
-def _link_key(query: Query) -> FieldSpec:
+def link_key(query: Query) -> FieldSpec:
     """The key of the through model's rows to the other side: what a many-to-many prefetch groups by."""
     node = query.where[0]
     return cast("Reference", cast("Members", node).left).spec
@@ -235,12 +235,11 @@ def _where(placed: PlacedQuery, scope: Scope, nodes: Sequence[Node] = ()) -> lis
     apart |= windows_in([*query.qualify, *query.added, *(query.columns or ()), *(query.order or ()), *nodes])
     inner = _scope(placed, scope.compilation, scope.outer)
     conditions = [condition(node, inner) for node in query.where]
-    key = inner.tables[()].c[query.schema.key.name].label("k")
+    key = labelled_key(inner.tables[()], query.schema)
     values = [element(node, inner).label(f"w{index}") for index, node in enumerate(apart.values())]
-    related = sa.select(key, *values).select_from(inner.source).where(*conditions).correlate(None).subquery()
-    root = scope.tables[()]
+    related = sa.select(*key, *values).select_from(inner.source).where(*conditions).correlate(None).subquery()
     scope.derived.append(related)
-    scope.source = scope.source.join(related, root.c[query.schema.key.name] == related.c.k)
+    scope.source = scope.source.join(related, same_key(scope.tables[()], query.schema, related))
     scope.known.update({origin: related.c[value.name] for origin, value in zip(apart, values, strict=True)})
     return [condition(node, scope) for node in query.qualify]
 
@@ -266,7 +265,7 @@ def _inside(node: Subselect, scope: Scope) -> sa.Select[Any]:
     def columns(inner: Scope) -> list[Element]:
         if query.columns is not None:
             return [_labelled(column, inner) for column in query.columns]
-        return [inner.tables[()].c[query.schema.key.name]]
+        return columns_of(inner.tables[()], query.schema.key)
 
     statement = _statement(placed, scope.compilation, columns, scope)
     if query.empty:
@@ -299,9 +298,7 @@ def _loaded_fields(schema: Schema, path: Path, only: frozenset[str], deferred: f
     if here:
         needed = {word.partition("__")[0] for word in named if "__" in word}
         wanted = [spec for spec in wanted if spec.name in here or spec.relation in needed]
-    if schema.key not in wanted:
-        wanted.insert(0, schema.key)
-    return tuple(wanted)
+    return (*[spec for spec in schema.keys if spec not in wanted], *wanted)
 
 
 # ---------------------------------------------------------------- numbers
@@ -340,7 +337,7 @@ def aggregate(placed: PlacedQuery, nodes: Sequence[Node], compilation: Compilati
         # A window is one of the rows before the slice.
         windows = bool(windows_in(nodes))
         scope, where = _rows(placed, compilation, None, nodes) if windows else (_scope(placed, compilation, None), [])
-        return scope, [*where, scope.tables[()].c[query.schema.key.name].in_(selected_keys(placed, compilation))]
+        return scope, [*where, value_of(scope.tables[()], query.schema.key).in_(selected_keys(placed, compilation))]
 
     scope, where = rows()
     aggregation.group((), nodes, scope, rows)
@@ -393,13 +390,12 @@ def _update_from(
 
     A subquery for each value would see on SQLite what the statement has just changed, and MySQL refuses it.
     """
-    table = placed.query.schema.table
-    key = table.c[placed.query.schema.key.name]
+    schema, table = placed.query.schema, placed.query.schema.table
     computed = [(spec, node) for spec, node in assignments if not isinstance(node, Assigned)]
 
     def columns(scope: Scope) -> list[Element]:
         found = [element(node, scope).label(f"c{index}") for index, (_, node) in enumerate(computed)]
-        return [scope.tables[()].c[key.key].label("k"), *found]
+        return [*labelled_key(scope.tables[()], schema), *found]
 
     rows = _statement(placed, compilation, columns).subquery()
     values: dict[str, Any] = {
@@ -409,7 +405,7 @@ def _update_from(
     }
     for index, (spec, _) in enumerate(computed):
         values[spec.name] = _fitting(rows.c[f"c{index}"], table.c[spec.name].type, compilation.engine)
-    return sa.update(table).where(key == rows.c.k).values(values)
+    return sa.update(table).where(same_key(table, schema, rows)).values(values)
 
 
 def _assigned(spec: FieldSpec, node: Node, scope: Scope, table: sa.Table) -> Element:
@@ -449,12 +445,12 @@ def _target(placed: PlacedQuery, compilation: Compilation) -> list[Element]:
         if scope.source is table:
             return where
         compilation.parameters = before
-    return [table.c[query.schema.key.name].in_(selected_keys(placed, compilation))]
+    return [value_of(table, query.schema.key).in_(selected_keys(placed, compilation))]
 
 
 def selected_keys(placed: PlacedQuery, compilation: Compilation) -> sa.Select[Any]:
     """The keys of a query's rows, as a subquery."""
-    key = placed.query.schema.key.name
-    keys = _statement(placed, compilation, lambda scope: [scope.tables[()].c[key]]).correlate(None)
+    key = placed.query.schema.key
+    keys = _statement(placed, compilation, lambda scope: columns_of(scope.tables[()], key)).correlate(None)
     # MySQL has no LIMIT in a subquery of IN, and reads the target of an UPDATE only in a derived table.
     return sa.select(keys.subquery()) if compilation.engine == "mysql" else keys

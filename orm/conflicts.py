@@ -63,8 +63,7 @@ def chosen(
 
 def unique_sets(schema: Schema) -> list[tuple[FieldSpec, ...]]:
     """The fields of every unique constraint, the key's first."""
-    sets: list[tuple[FieldSpec, ...]] = [(spec,) for spec in schema.fields.values() if spec.primary_key or spec.unique]
-    sets.sort(key=lambda fields: not fields[0].primary_key)
+    sets: list[tuple[FieldSpec, ...]] = [schema.keys, *[(spec,) for spec in schema.fields.values() if spec.unique]]
     for part in schema.options.parts:
         if part.unique_fields:
             sets.append(tuple([persistence.field_named(schema, name) for name in part.unique_fields]))
@@ -97,7 +96,7 @@ def _unique(schema: Schema, names: Iterable[str]) -> tuple[FieldSpec, ...]:
 
 def _updated(schema: Schema, names: Iterable[str], unique: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
     wanted = _named(schema, "update_fields", names)
-    fixed = {schema.key, *unique, *([schema.version] if schema.version else [])}
+    fixed = {*schema.keys, *unique, *([schema.version] if schema.version else [])}
     for spec in wanted:
         if spec in fixed:
             possible = ", ".join([other.label for other in schema.fields.values() if other not in fixed])
@@ -219,7 +218,7 @@ def _ending(writer: Writer, conflict: Conflict) -> str:
         column = writer.column(schema.version)
         sets.append(f"{column} = {writer.table}.{column} + 1")
     if mysql:
-        key = writer.column(schema.key)  # unlike INSERT IGNORE, this hides no other error
+        key = writer.column(schema.keys[0])  # unlike INSERT IGNORE, this hides no other error
         return " ON DUPLICATE KEY UPDATE " + (", ".join(sets) or f"{key} = {writer.table}.{key}")
     target = f" ({writer.columns(conflict.unique)})" if conflict.unique else ""
     return f" ON CONFLICT{target} DO " + (f"UPDATE SET {', '.join(sets)}" if sets else "NOTHING")

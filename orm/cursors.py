@@ -208,7 +208,7 @@ def keyset(query: Query, engine: str) -> Keyset:
         term = _term(query, cast("Ordering", node), number, engine)
         descending = term.descending
         terms.setdefault(term.by, term)
-        if len(own) == 1 and term.by is own[0].parts[0]:
+        if query.groups is None and all(key.parts[0] in terms for key in own):
             break
     for number, ordering in enumerate(own, len(terms)):
         if ordering.parts[0] not in terms:

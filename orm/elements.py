@@ -15,7 +15,7 @@ from orm.functions.base import KeyText, has_collation
 from orm.functions.dates import Now
 from orm.operators import Element
 from orm.query import Node, origin_of
-from orm.scopes import Scope
+from orm.scopes import Scope, value_of
 from orm.subqueries import Outer, OuterRef
 
 
@@ -33,10 +33,10 @@ def made(node: Node, scope: Scope) -> Element:
 
 @made.register
 def _reference(node: Reference, scope: Scope) -> Element:
-    column = scope.table(node.path).c[node.spec.name]
+    column = value_of(scope.table(node.path), node.spec)
     if node.keys:
         return jsonpath.document(scope.compilation.engine, column, json_path(node, scope))
-    return cast("Element", column)
+    return column
 
 
 def json_path(node: Reference, scope: Scope) -> Element:

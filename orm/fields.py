@@ -93,6 +93,7 @@ class Field(Generic[T]):
             operand=self.operand,
             null=null,
             primary_key=bool(options.get("primary_key")),
+            in_key=bool(options.get("primary_key")),
             unique=bool(options.get("unique")),
             index=bool(options.get("index")),
             default=default,

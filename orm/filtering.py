@@ -20,7 +20,7 @@ from orm.expressions import Clause, Condition, Reference, Tree
 from orm.operators import Element, fold, needs_folding
 from orm.paths import can_be_null, has_conditions, many, many_paths, needs_row, stays_within
 from orm.query import Node, Path
-from orm.scopes import From, Prepare, Scope, related
+from orm.scopes import From, Prepare, Scope, columns_of, related, value_of
 from orm.subqueries import Exists, Subselect
 
 _ONE: Final = sa.literal_column("1", sa.Integer())
@@ -98,8 +98,8 @@ def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, own: bool = Fals
         hop = start[-1]
         # IN is NULL, not false, beside a key that is NULL: the same in a WHERE, but not in a negation (`own`).
         if scope.compilation.engine == "sqlite" and not own and stays_within(node, start):
-            keys = sa.select(far.c[hop.far.name]).select_from(inner.source).where(where)
-            return cast("Element", near.c[hop.near.name].in_(keys))
+            keys = sa.select(*columns_of(far, hop.far)).select_from(inner.source).where(where)
+            return value_of(near, hop.near).in_(keys)
         where = sa.and_(related(hop, near, far), where)
     # SQLAlchemy correlates with the next statement around by itself; the root may be several away.
     return sa.exists(sa.select(_ONE).select_from(inner.source).where(where).correlate(*scope.reachable()))

@@ -60,7 +60,7 @@ class _Source:
 def instance_loader(
     entities: Sequence[LoadedEntity],
     *,
-    link: bool = False,
+    link: int = 0,
     bound: bool = False,
     added: Mapping[str, Processor | None] = MappingProxyType({}),
 ) -> Loader:
@@ -68,15 +68,15 @@ def instance_loader(
 
     Args:
         entities: the root first, then what is read with it over to-one relations.
-        link: the first column is a key that is given beside the instance.
+        link: so many columns at the beginning are a key that is given beside the instance.
         bound: instances remember the database they are loaded from.
         added: the names of the last columns, which become attributes of the root, with what turns each into a value.
     """
     source = _Source()
     columns = [f"{_variable(i)}_{spec.name}" for i, e in enumerate(entities) for spec in e.fields]
     columns += [f"added_{name}" for name in added]
-    if link:
-        columns.insert(0, "link")
+    links = [f"link{index}" for index in range(link)]
+    columns[:0] = links
     source.names["new"] = object.__new__
     source.names["State"] = InstanceState
     source.add(0, "def load(rows, database):")
@@ -94,9 +94,14 @@ def instance_loader(
         _related(source, index, entity, variables, bound)
     if entities[0].schema.after_load:
         source.add(2, f"{_variable(0)}.after_load()")
-    source.add(2, f"append((link, {_variable(0)}))" if link else f"append({_variable(0)})")
+    source.add(2, f"append(({_key(links)}, {_variable(0)}))" if link else f"append({_variable(0)})")
     source.add(1, "return result")
     return source.compiled()
+
+
+def _key(values: Sequence[str]) -> str:
+    """The text of a key: a tuple where it has several values."""
+    return values[0] if len(values) == 1 else f"({', '.join(values)})"
 
 
 def _converted(source: _Source, name: str, process: Processor | None, value: str) -> str:
@@ -132,9 +137,10 @@ def _related(source: _Source, index: int, entity: LoadedEntity, variables: dict[
     """Make the instance at the end of a to-one path, one for each key within the result, and hang it on its parent."""
     variable = variables[entity.path] = _variable(index)
     relation = entity.path[-1]
-    key = f"{variable}_{entity.schema.key.name}"
+    keys = [f"{variable}_{spec.name}" for spec in entity.schema.keys]
+    key = _key(keys)
     parent = variables[entity.path[:-1]]
-    source.add(2, f"if {key} is None:")
+    source.add(2, f"if {keys[0]} is None:")
     source.add(3, f"{variable} = None")
     source.add(2, "else:")
     source.add(3, f"{variable} = seen{index}.get({key})")

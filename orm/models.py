@@ -207,7 +207,7 @@ class Model(Instance, metaclass=ModelMeta):
 
     def __repr__(self) -> str:
         schema = schema_of(self)
-        shown = [schema.key, *[s for s in schema.fields.values() if s is not schema.key and s.kind not in _LONG]]
+        shown = [*schema.keys, *[s for s in schema.fields.values() if not s.in_key and s.kind not in _LONG]]
         parts: list[str] = []
         for spec in shown:
             value = slot(self, spec.name, _UNSET)

@@ -130,9 +130,8 @@ def row_to_insert(instance: Instance) -> dict[str, Any]:
                 "it from. Give a value, or make it the field's default."
             )
     checked = validator(schema).whole(values)
-    generated = schema.key.name
-    if schema.key.generated and checked.get(generated) is None:
-        checked.pop(generated, None)
+    if schema.key.generated and checked.get(schema.key.name) is None:
+        checked.pop(schema.key.name, None)
     return checked
 
 
@@ -360,10 +359,12 @@ async def update_all(
     schema: Schema, instances: Sequence[Instance], names: Sequence[str], database: Database, chunk_size: int | None
 ) -> None:
     """Update the named fields of stored instances, all or none."""
-    key = schema.key.name
-    fields = [field_named(schema, name).name for name in names]
-    if key in fields:
-        raise FieldError(f"{schema.name}.{key} is the key: it says which rows are updated and cannot be among them.")
+    fields = [spec.name for name in names for spec in field_named(schema, name).fields]
+    for key in schema.keys:
+        if key.name in fields:
+            raise FieldError(
+                f"{schema.name}.{key.label} is the key: it says which rows are updated and cannot be among them."
+            )
     rows: list[dict[str, Any]] = []
     versions: list[int] | None = [] if schema.version is not None else None
     for instance in instances:
@@ -375,7 +376,7 @@ async def update_all(
             version = cast("int", _version(instance, schema))
             versions.append(version)
             row[cast("FieldSpec", schema.version).name] = version + 1
-        rows.append({key: key_of(instance), **row})
+        rows.append({**{spec.name: slot(instance, spec.name) for spec in schema.keys}, **row})
     async with database.transaction():
         await writing.update_many(database, schema, rows, versions, chunk_size)
     for instance, row in zip(instances, rows, strict=True):

@@ -180,7 +180,7 @@ def _compile_select(query: Query, dialect: Dialect, bound: bool, given: int) -> 
     if query.columns is not None:
         load = row_loader(selection.form, selection.names, processors, query.schema.name, selection.target)
     else:
-        link = selection.link is not None
+        link = 0 if selection.link is None else len(compiler.link_key(query).fields)
         names = [repr(node) for node in query.added]
         end = len(processors) - len(names)
         added = dict(zip(names, processors[end:], strict=True))

@@ -236,14 +236,15 @@ async def _read(relation: Relation, keys: list[Any], query: Query, reader: Reade
         )
         return cast("list[tuple[Any, Instance]]", await reader.fetch(linked))
     lookup = checked_lookup(target, intern(target, (), relation.far), OPERATORS["in"])
-    far = relation.far.name
-    selection = query.selection  # the column that says whom a row belongs to is always read
+    selection = query.selection  # what says whom a row belongs to is always read
+    names = {spec.name for spec in relation.far.fields}
     selection = replace(
         selection,
-        only=selection.only | {far} if selection.only else selection.only,
-        deferred=selection.deferred - {far},
+        only=selection.only | names if selection.only else selection.only,
+        deferred=selection.deferred - names,
     )
     rows = await reader.fetch(query.replace(where=(Members(lookup, keys), *query.where), selection=selection))
+    far = relation.far.name
     return [(slot(row, far), row) for row in rows]
 
 

@@ -86,6 +86,7 @@ class RelationField:
             operand=_UNKNOWN.operand,
             null=null,
             primary_key=primary,
+            in_key=primary,
             unique=unique and not primary,
             index=bool(options.get("index", True)) and not unique,
             default=None if default is MISSING and null else default,

@@ -86,7 +86,7 @@ class RelationSpec:
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Relation:
-    """A resolved relation: rows of `target` whose `far` column equals the `near` column of a row of `source`.
+    """A resolved relation: rows of `target` whose `far` field equals the `near` field of a row of `source`.
 
     Attributes:
         many: there may be several rows of the target.
@@ -110,6 +110,11 @@ class Relation:
     def hops(self) -> tuple[Relation, ...]:
         """The joins it takes, in order."""
         return self.through or (self,)
+
+    @property
+    def pairs(self) -> list[tuple[FieldSpec, FieldSpec]]:
+        """The fields with columns that are equal: one of the source and one of the target each."""
+        return list(zip(self.near.fields, self.far.fields, strict=True))
 
     @property
     def holds_key(self) -> bool:
@@ -194,6 +199,7 @@ class Schema:
         self.fields = dict(fields)
         self.relation_specs = dict(relations)
         self.key = next(spec for spec in fields.values() if spec.primary_key)
+        self.keys = self.key.fields
         self.version = next((spec for spec in fields.values() if spec.version), None)
         self.mutable = tuple(spec for spec in fields.values() if spec.mutable)
         self.row: type[Instance]

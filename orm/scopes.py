@@ -21,9 +21,30 @@ Prepare = Callable[[Any], Any]
 From = Any  # sa.FromClause; its joins are typed too narrowly to be rebuilt step by step
 
 
+def columns_of(table: From, spec: FieldSpec) -> list[Element]:
+    """The columns of a field: several for a key of several fields."""
+    return [table.c[part.name] for part in spec.fields]
+
+
+def value_of(table: From, spec: FieldSpec) -> Element:
+    """The value of a field: a row value for a key of several fields."""
+    found = columns_of(table, spec)
+    return found[0] if len(found) == 1 else cast("Element", sa.tuple_(*found))
+
+
+def labelled_key(table: From, schema: Schema) -> list[Element]:
+    """The columns of a model's key, as a subquery gives them to `same_key`."""
+    return [column.label(f"k{index}") for index, column in enumerate(columns_of(table, schema.key))]
+
+
+def same_key(table: From, schema: Schema, rows: From) -> Element:
+    """The condition that a row of a model's table is one of those whose keys a subquery gives."""
+    return sa.and_(*[column == rows.c[f"k{index}"] for index, column in enumerate(columns_of(table, schema.key))])
+
+
 def related(hop: Relation, near: From, far: From) -> Element:
     """The condition that a row of one table is related to a row of another, over one step of a relation."""
-    return cast("Element", near.c[hop.near.name] == far.c[hop.far.name])
+    return sa.and_(*[near.c[one.name] == far.c[other.name] for one, other in hop.pairs])
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,9 @@ class FieldSpec:
         operand: pydantic's core schema of a value that is compared with the column.
         generated: the database makes the value (a serial key).
         relation: the name of the relation whose key it is.
+        parts: the fields that a key of several fields consists of; empty for a field with a column of its own.
+        in_key: it is the primary key, or a part of it.
+        part_of: the names of the relations whose keys of several fields it is a part of.
         limits: what the user asked for: `max_length`, `ge`, …
     """
 
@@ -68,12 +71,20 @@ class FieldSpec:
     version: bool = False
     comment: str | None = None
     relation: str | None = None
+    parts: tuple[FieldSpec, ...] = ()
+    in_key: bool = False
+    part_of: tuple[str, ...] = ()
     limits: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def required(self) -> bool:
         """Whether a row cannot be inserted without a value for it."""
         return not (self.null or self.generated or self.default is not MISSING or self.server_default is not None)
+
+    @property
+    def fields(self) -> tuple[FieldSpec, ...]:
+        """The fields that have its columns: itself, or its parts."""
+        return self.parts or (self,)
 
     @property
     def label(self) -> str:

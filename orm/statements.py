@@ -67,11 +67,11 @@ class StatementSet(Generic[M]):
         """A function that makes an instance of a row with these columns."""
         schema = self._schema
         by_column = {spec.column: spec for spec in schema.fields.values()}
-        if schema.key.column not in names:
-            raise FieldError(
-                f"The statement has no column {schema.key.column!r}, the key of {schema.name}. It has: "
-                f"{', '.join(names)}."
-            )
+        for key in schema.keys:
+            if key.column not in names:
+                raise FieldError(
+                    f"The statement has no column {key.column!r}, the key of {schema.name}. It has: {', '.join(names)}."
+                )
         raw = isinstance(self._statement, (str, sa.TextClause))
         dialect = self._target().dialect
         converters = [

@@ -91,6 +91,14 @@ class Writer:
         """One placeholder."""
         return self.placeholders(1, number)[1:-1]
 
+    def among(self, key: FieldSpec, count: int) -> str:
+        """The condition that a row's key is one of so many."""
+        width = len(key.fields)
+        if width == 1:
+            return f"{self.column(key)} IN {self.placeholders(count)}"
+        rows = ", ".join([self.placeholders(width, 1 + index * width) for index in range(count)])
+        return f"({self.columns(key.fields)}) IN ({'VALUES ' if self.engine == 'sqlite' else ''}{rows})"
+
     def array(self, spec: FieldSpec, number: int) -> str:
         """A parameter that is a list of a column's values; its type has no length, lest a cast cut values."""
         name = "TEXT" if spec.kind == "array" else self._type(spec)
@@ -130,6 +138,17 @@ class Writer:
         )
 
 
+def operands(key: FieldSpec, value: Any) -> Sequence[Any]:
+    """The values of a key's columns."""
+    return cast("tuple[Any, ...]", value) if key.parts else (value,)
+
+
+def key_in(schema: Schema, values: Values, key: FieldSpec | None = None) -> Any:
+    """The value of a key in those of a row."""
+    key = schema.key if key is None else key
+    return tuple([values[part.name] for part in key.parts]) if key.parts else values[key.name]
+
+
 def _fields(schema: Schema, values: Values) -> list[FieldSpec]:
     return [schema.fields[name] for name in values]
 
@@ -159,7 +178,7 @@ def _insert_plan(database: Database, schema: Schema, values: Values, ending: str
         sql = f"INSERT INTO {writer.table} " + ("() VALUES ()" if writer.engine == "mysql" else "DEFAULT VALUES")
     sql += ending
     if database.capabilities.returning and (returned or ending):
-        sql += f" RETURNING {writer.columns(returned or (schema.key,))}"
+        sql += f" RETURNING {writer.columns(returned or schema.keys)}"
     return writer.plan(sql, fields, returned, "insert")
 
 
@@ -169,7 +188,7 @@ async def _read_generated(
     """What the database made, where INSERT does not return it: the key it reports, then the rest by key."""
     if not plan.returned:
         return {}
-    key = lastrowid if schema.key.generated and schema.key.name not in values else values[schema.key.name]
+    key = lastrowid if schema.key.generated and schema.key.name not in values else key_in(schema, values)
     rest = [(spec, process) for spec, process in plan.returned if spec is not schema.key]
     made: dict[str, Any] = {} if len(rest) == len(plan.returned) else {schema.key.name: key}
     if rest:
@@ -178,22 +197,31 @@ async def _read_generated(
 
 
 async def read_columns(
-    database: Database, schema: Schema, fields: Sequence[FieldSpec], keys: Sequence[Any], *, write: bool = True
+    database: Database,
+    schema: Schema,
+    fields: Sequence[FieldSpec],
+    keys: Sequence[Any],
+    *,
+    key: FieldSpec | None = None,
+    write: bool = True,
 ) -> dict[Any, dict[str, Any]]:
-    """Some columns of the rows with these keys, by key; with `write`, seen by the connection that wrote them."""
+    """Some columns of the rows with these keys, by key; with `write`, seen by the connection that wrote them.
+
+    The rows may be told by another unique `key` than the primary one.
+    """
+    key = schema.key if key is None else key
     writer = Writer(database.dialect, schema)
-    key = writer.column(schema.key)
-    plan = writer.plan("", (schema.key,), (schema.key, *fields), "select")
-    sql = (
-        f"SELECT {writer.columns((schema.key, *fields))} FROM {writer.table} "
-        f"WHERE {key} IN {writer.placeholders(len(keys))}"
-    )
+    plan = writer.plan("", key.fields, (*key.fields, *fields), "select")
+    sql = f"SELECT {writer.columns((*key.fields, *fields))} FROM {writer.table} WHERE {writer.among(key, len(keys))}"
     found: dict[Any, dict[str, Any]] = {}
-    process = plan.processors[0]
-    arguments = [value if process is None else process(value) for value in keys]
+    arguments = [
+        operand if process is None else process(operand)
+        for value in keys
+        for operand, process in zip(operands(key, value), plan.processors, strict=True)
+    ]
     for row in await database.fetch(sql, arguments, write=write, info=plan):
         values = plan.generated(row)
-        found[values.pop(schema.key.name)] = values
+        found[key_in(schema, values, key)] = {spec.name: values[spec.name] for spec in fields}
     return found
 
 
@@ -227,7 +255,7 @@ async def update_row(database: Database, schema: Schema, key: Any, values: Value
         where, conditions = _row_condition(writer, version is not None, len(fields) + 1)
         sql = f"UPDATE {writer.table} SET {sets} WHERE {where}"
         plan = schema.plans[shape] = writer.plan(sql, [*fields, *conditions], (), "update")
-    arguments = _row_arguments(plan, values, key, version)
+    arguments = _row_arguments(plan, schema, values, key, version)
     outcome = await run(database, schema, plan, arguments)
     if outcome.rowcount == 0:
         raise stale(schema, key, version)
@@ -241,24 +269,23 @@ async def delete_row(database: Database, schema: Schema, key: Any, version: int 
         writer = Writer(database.dialect, schema)
         where, conditions = _row_condition(writer, version is not None, 1)
         plan = schema.plans[shape] = writer.plan(f"DELETE FROM {writer.table} WHERE {where}", conditions, (), "delete")
-    outcome = await run(database, schema, plan, _row_arguments(plan, {}, key, version))
+    outcome = await run(database, schema, plan, _row_arguments(plan, schema, {}, key, version))
     if outcome.rowcount == 0:
         raise stale(schema, key, version)
 
 
 def _row_condition(writer: Writer, versioned: bool, start: int) -> tuple[str, list[FieldSpec]]:
     schema = writer.schema
-    fields = [schema.key, schema.version] if versioned and schema.version else [schema.key]
+    fields = [*schema.keys, schema.version] if versioned and schema.version else [*schema.keys]
     text = " AND ".join([f"{writer.column(s)} = {writer.placeholder(start + i)}" for i, s in enumerate(fields)])
     return text, fields
 
 
-def _row_arguments(plan: WritePlan, values: Values, key: Any, version: int | None) -> list[Any]:
-    operands = [*values.values(), key] if version is None else [*values.values(), key, version]
-    return [
-        operand if process is None else process(operand)
-        for operand, process in zip(operands, plan.processors, strict=True)
-    ]
+def _row_arguments(plan: WritePlan, schema: Schema, values: Values, key: Any, version: int | None) -> list[Any]:
+    given = [*values.values(), *operands(schema.key, key)]
+    if version is not None:
+        given.append(version)
+    return [value if process is None else process(value) for value, process in zip(given, plan.processors, strict=True)]
 
 
 def stale(schema: Schema, key: Any, version: int | None) -> StaleInstance:
@@ -370,7 +397,7 @@ async def _generated_by_position(
         step = await _key_step(database)
         keys = [cast("int", outcome.lastrowid) + step * index for index in range(len(rows))]
     else:
-        keys = [row[name] for row in rows]
+        keys = [key_in(schema, row) for row in rows]
     rest = [spec for spec, _ in plan.returned if spec is not schema.key]
     read = await read_columns(database, schema, rest, keys) if rest else {}
     return [({name: key} if made_keys else {}) | read.get(key, {}) for key in keys]
@@ -422,9 +449,9 @@ def _update_chunk(
     sets = [
         (writer.column(s), writer.unnested(s, f"v.{n}"))
         for s, n in zip(fields, names, strict=True)
-        if s is not schema.key
+        if s not in schema.keys
     ]
-    compared = [(schema.key, f"v.{names[fields.index(schema.key)]}")]
+    compared = [(key, f"v.{names[fields.index(key)]}") for key in schema.keys]
     if versions is not None and schema.version is not None:
         names.append("old")
         compared.append((schema.version, "v.old"))
@@ -499,7 +526,7 @@ def explain(error: IntegrityError, schema: Schema) -> None:
 
 def _constraint_columns(schema: Schema, name: str) -> list[str]:
     if name == "PRIMARY":  # what MySQL calls every primary key
-        return [schema.key.column]
+        return [key.column for key in schema.keys]
     for index in schema.table.indexes:
         if index.name == name:
             parts = [part for expression in index.expressions for part in visitors.iterate(cast("Any", expression))]
