@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from orm import persistence, writing
 from orm.exceptions import FieldError, NotLoaded
-from orm.persistence import forget_relation, is_new, key_of, schema_of, set_attribute, slot, state_of
+from orm.instances import database_of, forget_relation, is_new, key_of, schema_of, set_attribute, slot, state_of
 from orm.related import RelatedQuerySet
 from orm.schema import Instance, InstanceState, Relation, RelationSpec, Schema
 from orm.specs import FieldSpec
@@ -143,7 +143,7 @@ async def load_columns(instance: Instance, schema: Schema, names: list[str]) -> 
     wanted = [persistence.field_named(schema, name) for name in names] or list(schema.fields.values())
     key = key_of(instance)
     fields = [spec for spec in wanted if not spec.in_key]
-    rows = await writing.read_columns(persistence.database_of(instance), schema, fields, [key], write=False)
+    rows = await writing.read_columns(database_of(instance), schema, fields, [key], write=False)
     if key not in rows:
         raise schema.does_not_exist(f"The row of {instance!r} no longer exists.")
     persistence.note_loaded(instance, schema, rows[key])

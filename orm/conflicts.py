@@ -10,6 +10,7 @@ from orm import persistence, writing
 from orm.database import Database
 from orm.engines import engine_name
 from orm.exceptions import FieldError, NotSupportedError, ValidationError
+from orm.instances import forget_relation, schema_of
 from orm.schema import Instance, Schema
 from orm.specs import FieldSpec
 from orm.writing import Values, Writer
@@ -274,7 +275,7 @@ def _united(writer: Writer, conflict: Conflict, count: int) -> str:
 def _become(instance: Instance, values: Mapping[str, Any], made: Mapping[str, Any], database: Database) -> None:
     """Let an instance be the row; related instances that are no longer its own are forgotten."""
     row = {**values, **made}
-    for spec in persistence.schema_of(instance).fields.values():
+    for spec in schema_of(instance).fields.values():
         if spec.relation is not None and row.get(spec.name) != values.get(spec.name):
-            persistence.forget_relation(instance, spec.relation)
+            forget_relation(instance, spec.relation)
     persistence.stored(instance, {}, row, database)

@@ -11,9 +11,9 @@ from orm import constructors, numeric, persistence, postgresql, relations, tempo
 from orm.attributes import load_columns, missing, not_settable, set_value, sparse
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
+from orm.instances import database_of, forget_relation, is_new, key_of, schema_of, set_attribute, slot
 from orm.lookups import conditions
 from orm.metaclass import ModelMeta
-from orm.persistence import forget_relation, is_new, key_of, schema_of, set_attribute, slot
 from orm.prefetch import Prefetch, Reader, prefetch
 from orm.query import Query
 from orm.queryset import Objects
@@ -161,7 +161,7 @@ class Model(Instance, metaclass=ModelMeta):
         if columns or not names:
             await load_columns(self, schema, columns)
         if related:
-            database = persistence.database_of(self)
+            database = database_of(self)
             bound = database is not schema.registry.database
             for name in related:
                 forget_relation(self, name)

@@ -14,6 +14,7 @@ from orm.conditions import Assigned
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import Condition, Expression, expression, output_of
+from orm.instances import database_of, is_new, key_of, loaded, schema_of, set_attribute, slot, state_of
 from orm.lookups import conditions, refuse_many, resolve
 from orm.plans import update_plan
 from orm.query import Node, Query
@@ -25,73 +26,7 @@ from orm.validation import validator
 I = TypeVar("I", bound=Instance)  # noqa: E741 - an instance of any model
 
 _decoder = json.JSONDecoder()
-set_attribute = object.__setattr__
-"""Sets an attribute past change tracking."""
-
-
-def schema_of(instance: Instance) -> Schema:
-    """The schema of an instance."""
-    return type(instance).__schema__
-
-
-def state_of(instance: Instance) -> InstanceState:
-    """The state of an instance, made if it has none yet."""
-    state: InstanceState | None = slot(instance, "_state")
-    if state is None:
-        state = InstanceState()
-        set_attribute(instance, "_state", state)
-    return state
-
-
-def is_new(instance: Instance) -> bool:
-    """Whether the instance has no row yet."""
-    state = getattr(instance, "_state", None)
-    return state is not None and state.new
-
-
-def database_of(instance: Instance, using: Database | None = None) -> Database:
-    """Where the instance lives: the database given, the one it was loaded from, or its registry's."""
-    if using is not None:
-        return using
-    state = getattr(instance, "_state", None)
-    if state is not None and state.database is not None:
-        return cast("Database", state.database)
-    return schema_of(instance).database
-
-
-def key_of(instance: Instance) -> Any:
-    """The key of an instance, or `None`."""
-    return slot(instance, schema_of(instance).key.name)
-
-
-def slot(instance: Instance, name: str, default: Any = None) -> Any:
-    """The value of an attribute if it is loaded; never makes anything."""
-    try:
-        return object.__getattribute__(instance, name)
-    except AttributeError:
-        return default
-
-
 _UNSET = object()
-
-
-def forget_relation(instance: Instance, name: str) -> None:
-    """Forget the related instances that are held."""
-    for attribute_name in (name, f"_loaded_{name}"):
-        try:
-            object.__delattr__(instance, attribute_name)
-        except AttributeError:
-            continue
-
-
-def loaded(instance: Instance) -> dict[str, Any]:
-    """The values of the columns that are loaded, by attribute."""
-    values: dict[str, Any] = {}
-    for name in schema_of(instance).fields:
-        value = slot(instance, name, _UNSET)
-        if value is not _UNSET:
-            values[name] = value
-    return values
 
 
 def _adopt_keys(instance: Instance, schema: Schema) -> None:

@@ -11,11 +11,11 @@ from orm.comments import commented
 from orm.conditions import Members
 from orm.database import Database
 from orm.exceptions import FieldError
+from orm.instances import schema_of, slot
 from orm.loader import relation_setter
 from orm.lookups import checked_lookup, intern
 from orm.operators import OPERATORS
 from orm.ordering import ordering
-from orm.persistence import schema_of, slot
 from orm.plans import select_plan
 from orm.query import Node, Query, QueryHolder
 from orm.schema import Instance, Relation, Schema

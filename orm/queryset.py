@@ -12,6 +12,7 @@ from orm.conflicts import Conflict
 from orm.database import Database, Outcome
 from orm.exceptions import FieldError, InterfaceError, UniqueViolation
 from orm.expressions import Expression, F
+from orm.instances import key_of, state_of
 from orm.plans import Plan
 from orm.prefetch import Prefetch, check
 from orm.query import Query
@@ -130,9 +131,9 @@ class QuerySet(Rows[M]):
         """Whether the row of an instance is among these."""
         if not is_instance_of(self._schema, instance):
             raise FieldError(f"A query set of {self._schema.name} cannot contain {instance!r}.")
-        if persistence.key_of(instance) is None:
+        if key_of(instance) is None:
             raise InterfaceError(f"{instance!r} has no row yet.")
-        return await self.filter(pk=persistence.key_of(instance)).exists()
+        return await self.filter(pk=key_of(instance)).exists()
 
     async def in_bulk(self, keys: Iterable[Any] | None = None, *, field: str = "pk") -> dict[Any, M]:
         """The instances with these keys, or values of another unique field, by key; all without keys."""
@@ -255,7 +256,7 @@ class QuerySet(Rows[M]):
             _, rows = await self._delete(wanted)
             if wanted.form == "instance":
                 for instance in rows:
-                    persistence.state_of(instance).new = True
+                    state_of(instance).new = True
             return rows
 
         return Returning(update, delete)

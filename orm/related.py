@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar, cast
 
-from orm import lookups, persistence
+from orm import lookups
 from orm.compiled import CompiledQuery
 from orm.conditions import Leaf
 from orm.conflicts import Conflict
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, NotLoaded, ValidationError
 from orm.expressions import Condition
+from orm.instances import forget_relation, is_new, key_of, set_attribute, slot
 from orm.operators import OPERATORS
 from orm.query import Query
 from orm.queryset import QuerySet
@@ -40,7 +41,7 @@ class RelatedQuerySet(QuerySet[M]):
         return new
 
     def _unsaved(self) -> bool:
-        return persistence.slot(self._owner, self._relation.near.name) is None
+        return slot(self._owner, self._relation.near.name) is None
 
     def _check_saved(self) -> None:
         if self._unsaved():
@@ -101,7 +102,7 @@ class RelatedQuerySet(QuerySet[M]):
     def _forget(self) -> None:
         """What was prefetched is no longer what the database has."""
         self._cache = None
-        persistence.forget_relation(self._owner, self._relation.name)
+        forget_relation(self._owner, self._relation.name)
 
     def __await__(self) -> Generator[Any, None, list[M]]:
         return self._fetch().__await__()
@@ -157,7 +158,7 @@ class RelatedQuerySet(QuerySet[M]):
             if self._relation.through is not None:
                 await self._link(keys)
             else:
-                await self._point(keys, persistence.key_of(self._owner))
+                await self._point(keys, key_of(self._owner))
         self._assign(instances, self._owner)
         self._forget()
 
@@ -185,7 +186,7 @@ class RelatedQuerySet(QuerySet[M]):
             if gone:
                 await self._unlink(gone)
                 self._forget()
-            await self.add(*[one for one in wanted if persistence.key_of(one) not in there])
+            await self.add(*[one for one in wanted if key_of(one) not in there])
 
     def _all(self) -> QuerySet[M]:
         return cast("QuerySet[M]", QuerySet(_related_query(self._owner, self._relation), self._database))
@@ -198,8 +199,8 @@ class RelatedQuerySet(QuerySet[M]):
         for one in instances:
             if not is_instance_of(target, one):
                 raise FieldError(f"{self._relation.name} takes instances of {target.name}, not {one!r}.")
-            key = persistence.key_of(one)
-            if key is None or persistence.is_new(one):
+            key = key_of(one)
+            if key is None or is_new(one):
                 raise ValidationError(f"{one!r} has no row yet. Save it first.")
             keys.append(key)
         return list(dict.fromkeys(keys))
@@ -209,8 +210,8 @@ class RelatedQuerySet(QuerySet[M]):
         relation = self._relation
         if relation.through is None and relation.inverse is not None:
             for one in instances:
-                persistence.set_attribute(one, relation.far.name, owner and persistence.key_of(owner))
-                persistence.set_attribute(one, relation.inverse, owner)
+                set_attribute(one, relation.far.name, owner and key_of(owner))
+                set_attribute(one, relation.inverse, owner)
 
     async def _point(self, keys: list[Any], owner_key: Any) -> None:
         """Let the foreign keys of these rows refer to the instance, or to nothing."""
@@ -222,12 +223,12 @@ class RelatedQuerySet(QuerySet[M]):
         """The steps to the rows between and on to the target, and the rows between of this instance."""
         back, forward = cast("tuple[Relation, Relation]", self._relation.through)
         rows = QuerySet[Any](Query(back.target), self._database)
-        return back, forward, rows.filter(**{back.far.name: persistence.key_of(self._owner)})
+        return back, forward, rows.filter(**{back.far.name: key_of(self._owner)})
 
     async def _link(self, keys: list[Any]) -> None:
         back, forward, rows = self._between()
         there = set(await rows.filter(**{f"{forward.near.name}__in": keys}).values_list(forward.near.name, flat=True))
-        owner = persistence.key_of(self._owner)
+        owner = key_of(self._owner)
         missing = [key for key in keys if key not in there]
         links = [back.target.model(**{back.far.name: owner, forward.near.name: key}) for key in missing]
         if links:
@@ -249,14 +250,14 @@ class RelatedQuerySet(QuerySet[M]):
 
 
 def _remembered(owner: Instance) -> Any:
-    state = persistence.slot(owner, "_state")
+    state = slot(owner, "_state")
     return state.database if state is not None else None
 
 
 def _related_query(owner: Instance, relation: Relation) -> Query:
     """The target's rows that are related to an instance."""
     query = Query(relation.target)
-    key = persistence.slot(owner, relation.near.name)
+    key = slot(owner, relation.near.name)
     if key is None:
         return query
     return query.replace(where=(_is_related(relation, key),))

@@ -36,6 +36,7 @@ LAYERS = {
     "orm.zones": 2,
     "orm.lists": 2,
     "orm.validation": 3,
+    "orm.instances": 3,
     "orm.kinds": 3,
     "orm.expressions": 3,
     "orm.conditions": 3,
