@@ -10,6 +10,9 @@ READY := $(VENV)/.ready
 PYTEST_OPTIONS ?= -n 2
 ORM_FUZZ_EXAMPLES ?= 20000
 
+TY := --python $(BIN)/python --output-format concise
+PYREFLY := --python-interpreter-path $(BIN)/python --output-format min-text
+
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .PHONY: help demo test fuzz lint types format clean
@@ -31,12 +34,18 @@ lint: $(READY) ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY) ## Check the types with mypy and pyright in their strict modes
+types: $(READY) ## Check the types with mypy, pyright, ty and pyrefly in their strict modes
 	$(BIN)/mypy
 	$(BIN)/mypy examples/chinook
 	$(BIN)/mypy migrations_example
 	MYPYPATH=examples:examples/chinook $(BIN)/mypy -p music_api
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/ty check $(TY) orm
+	$(BIN)/ty check $(TY) --extra-search-path examples/chinook examples
+	$(BIN)/ty check $(TY) --extra-search-path migrations_example migrations_example
+	$(BIN)/pyrefly check $(PYREFLY)
+	$(BIN)/pyrefly check $(PYREFLY) --search-path . --search-path examples --search-path examples/chinook 'examples/**/*.py'
+	$(BIN)/pyrefly check $(PYREFLY) --search-path . --search-path migrations_example 'migrations_example/**/*.py'
 
 format: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .

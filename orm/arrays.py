@@ -19,7 +19,7 @@ from orm.expressions import Function, output_of
 from orm.operators import Element, Operator, only_on_postgresql, postgresql_operator
 from orm.specs import FieldSpec
 from orm.transforms import Transform
-from orm.types import Processor
+from orm.types import Processor, each
 
 _KINDS: Final = frozenset({"array"})
 _CURE: Final = "Use JSON for a list."
@@ -48,13 +48,13 @@ class ArrayType(TypeDecorator[list[Any]]):
         process = self.item.type.dialect_impl(dialect).result_processor(dialect, None)
         if process is None:
             return _copied
-        return lambda value: None if value is None else [process(item) for item in value]
+        return each(process)
 
     def bind_processor(self, dialect: Dialect) -> Processor | None:
         process = self.item.type.dialect_impl(dialect).bind_processor(dialect)
         if process is None:
             return None
-        return lambda value: None if value is None else [process(item) for item in value]
+        return each(process)
 
 
 def _copied(value: list[Any] | None) -> list[Any] | None:

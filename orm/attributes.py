@@ -154,4 +154,4 @@ async def load_columns(instance: Instance, schema: Schema, names: list[str]) -> 
     if state is not None:
         state.changed.difference_update(rows[key])
     if schema.after_load:
-        instance.after_load()  # type: ignore[attr-defined]
+        instance.after_load()

@@ -92,10 +92,10 @@ class Column(Handle[T]):
             operand = resolved_operand(Query(self.schema), operand)
         return compare(found, operand)
 
-    def __eq__(self, other: Operand[T]) -> Condition:  # type: ignore[override]
+    def __eq__(self, other: Operand[T]) -> Condition:  # type: ignore[override]  # ty: ignore[incompatible-method-override]
         return self._compare("exact", other)
 
-    def __ne__(self, other: Operand[T]) -> Condition:  # type: ignore[override]
+    def __ne__(self, other: Operand[T]) -> Condition:  # type: ignore[override]  # ty: ignore[incompatible-method-override]
         return negate(self._compare("exact", other))
 
     if TYPE_CHECKING:  # the operand has the column's type

@@ -31,6 +31,8 @@ from orm.windowing import windows_in
 from orm.windows import Window
 
 _ONE: Final = sa.literal_column("1", sa.Integer())
+_select = cast("Callable[..., sa.Select[Any]]", sa.select)
+"""Of any number of columns; the overloads of SQLAlchemy's function are about up to ten."""
 Columns = Callable[[Scope], Sequence[Element]]
 """Makes what a SELECT reads."""
 
@@ -186,7 +188,7 @@ def _statement(
     having = [condition(node, scope) for node in query.having]
     terms = [term for node in query.order or () for term in order(node, scope)]
     lock = locks.clause(query, scope.table, compilation.dialect)
-    statement = sa.select(*read).select_from(scope.source).where(*where).order_by(*terms)
+    statement = _select(*read).select_from(scope.source).where(*where).order_by(*terms)
     if query.groups is not None:
         statement = statement.group_by(*grouped_by).having(*having)
     if query.selection.distinct:
@@ -343,7 +345,7 @@ def aggregate(placed: PlacedQuery, nodes: Sequence[Node], compilation: Compilati
     aggregation.group((), nodes, scope, rows)
     own = any(not node.path for node in aggregation.aggregates_in(nodes))
     columns = [element(node, scope).label(f"a{index}") for index, node in enumerate(nodes)]
-    made: sa.Select[Any] = sa.select(*columns)
+    made = _select(*columns)
     return made.select_from(scope.source).where(*where) if own else made
 
 
@@ -359,7 +361,7 @@ def _aggregate_read(placed: PlacedQuery, nodes: Sequence[Node], compilation: Com
     scope.known.update({origin_of(node): source.c[f"c{index}"] for index, node in enumerate(read)})
     scope.grouped = True
     made = [element(node, scope).label(f"a{index}") for index, node in enumerate(nodes)]
-    return sa.select(*made).select_from(source)
+    return _select(*made).select_from(source)
 
 
 # ---------------------------------------------------------------- writing

@@ -151,10 +151,10 @@ class Expression(Node, Generic[T_co]):
     def _compare(self, lookup: str, operand: Any) -> Condition:
         return Comparison(self, lookup, operand)
 
-    def __eq__(self, other: object) -> Condition:  # type: ignore[override]
+    def __eq__(self, other: object) -> Condition:  # type: ignore[override]  # ty: ignore[incompatible-method-override]
         return self._compare("exact", other)
 
-    def __ne__(self, other: object) -> Condition:  # type: ignore[override]
+    def __ne__(self, other: object) -> Condition:  # type: ignore[override]  # ty: ignore[incompatible-method-override]
         return ~self._compare("exact", other)
 
     def __lt__(self, other: Any) -> Condition:
@@ -265,8 +265,9 @@ class Reference(Expression[T_co]):
     """
 
     __slots__ = ("keys", "path", "schema", "spec")
-    __eq__ = object.__eq__  # type: ignore[assignment]  # it is part of the shapes that plans are found by
-    __ne__ = object.__ne__  # type: ignore[assignment]
+    # It is part of the shapes that plans are found by.
+    __eq__ = object.__eq__  # type: ignore[assignment]  # ty: ignore[incompatible-method-override]
+    __ne__ = object.__ne__  # type: ignore[assignment]  # ty: ignore[incompatible-method-override]
     __hash__ = object.__hash__
 
     def __init__(self, schema: Schema, path: Path, spec: FieldSpec, keys: tuple[str | int, ...] = ()) -> None:

@@ -191,7 +191,7 @@ def _members(node: Members, scope: Scope) -> Element:
         return left.in_([compilation.parameter(node.position + i, left.type) for i in range(node.padded())])
     process = types.bind_processor(left.type, compilation.dialect)
     if compilation.engine == "postgresql":
-        made: Prepare | None = (lambda values: [process(value) for value in values]) if process is not None else None
+        made = types.each(process) if process is not None else None
         return left == sa.any_(
             compilation.parameter(
                 node.position, postgresql.ARRAY(types.operand_type(left.type, compilation.dialect)), made, raw=True

@@ -203,8 +203,8 @@ def unified(specs: Sequence[FieldSpec], *, null: bool) -> FieldSpec:
         kind = max([spec.kind for spec in known], key=_NUMBERS.index)
         if kind != "decimal":
             return computed(kind, null=null)
-        places = [0 if spec.kind == "integer" else getattr(spec.type, "scale", None) for spec in known]
-        return computed(kind, types.AnyDecimal(None if None in places else max(cast("list[int]", places))), null=null)
+        places: list[Any] = [0 if spec.kind == "integer" else getattr(spec.type, "scale", None) for spec in known]
+        return computed(kind, types.AnyDecimal(None if None in places else max(places)), null=null)
     if any(spec.kind != first.kind for spec in known):
         raise ValueError("kinds differ")
     members = {getattr(spec.type, "members", None) for spec in known}

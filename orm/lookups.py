@@ -6,7 +6,7 @@ Words are resolved against a `Query`, which has names of its own beside those of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -44,7 +44,7 @@ from orm.transforms import Transform
 _NEVER = Constant(False)
 
 
-def conditions(query: Query, given: Iterable[Any], words: Mapping[str, Any]) -> Condition:
+def conditions(query: Query, given: Sequence[Any], words: Mapping[str, Any]) -> Condition:
     """The conjunction of conditions and words, resolved against a query."""
     parts = [condition(query, name, value) for name, value in words.items()]
     if given:

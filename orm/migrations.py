@@ -182,7 +182,7 @@ def _both(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[...,
 
 def _sqlalchemy_url(address: DatabaseURL) -> sa.URL:
     """The same place in SQLAlchemy's words."""
-    database, query = address.database, {}
+    database, query = address.database, dict[str, str]()
     if address.engine == "sqlite" and address.parameters:
         database, query = f"file:{address.database}", {**address.parameters, "uri": "true"}
     return sa.URL.create(

@@ -41,7 +41,7 @@ class Page(Generic[T, N]):
     @property
     def pages(self) -> N:
         """How many pages there are; 1 when there is nothing to show; `None` without a total."""
-        return cast("N", None if self.total is None else max(1, -(-self.total // self.per_page)))
+        return cast("N", None if self.total is None else max(1, -(-cast("int", self.total) // self.per_page)))
 
     @property
     def has_previous(self) -> bool:

@@ -351,7 +351,7 @@ def from_values(schema: Schema, values: dict[str, Any], database: Database | Non
         set_attribute(instance, "_state", InstanceState(database=database))
     instance.__class__ = schema.model
     if hook and schema.after_load:
-        instance.after_load()  # type: ignore[attr-defined]
+        instance.after_load()
     return instance
 
 

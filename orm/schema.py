@@ -55,6 +55,8 @@ class Instance:
         __schema__: ClassVar[Schema]
         _state: InstanceState
 
+        def after_load(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class RelationSpec:

@@ -33,6 +33,11 @@ class Processor(Protocol):
     def __call__(self, value: Any) -> Any: ...
 
 
+def each(process: Processor) -> Processor:
+    """Turns each item of a list into another one."""
+    return lambda value: None if value is None else [process(item) for item in value]
+
+
 dumps: Final[Callable[[Any], str]] = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
 ).encode

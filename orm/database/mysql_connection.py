@@ -227,7 +227,8 @@ class MySQLConnection(Connection):
             length = len(row) if row.isascii() else len(row.encode("utf-8", "surrogateescape"))
             if rows and size + length > limit:
                 statements.append(head + ",".join(rows) + tail)
-                rows, size = [], 0
+                rows = []
+                size = 0
             rows.append(row)
             size += length + 1
         if rows:

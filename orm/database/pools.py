@@ -80,7 +80,7 @@ class Pools:
         pools = {pool for pool in (self._writers, self._readers) if pool is not None}
         if not pools:
             return PoolStatus(self.options.max_size, 0, 0, 0, 0)
-        return PoolStatus(*map(sum, zip(*[pool.status for pool in pools], strict=True)))
+        return PoolStatus(*[sum(numbers) for numbers in zip(*[pool.status for pool in pools], strict=True)])
 
     def abandon(self, *, forked: bool) -> None:
         """Forget the pools of another loop or process; the next use makes new ones."""

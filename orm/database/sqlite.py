@@ -17,6 +17,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
+from types import FunctionType
 from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import quote, urlencode
 
@@ -230,7 +231,9 @@ class SQLiteConnection(Connection):
 
         def create() -> None:
             for name, function in FUNCTIONS.items():
-                self._database.create_function(name, function.__code__.co_argcount, function, deterministic=True)
+                self._database.create_function(
+                    name, cast("FunctionType", function).__code__.co_argcount, function, deterministic=True
+                )
             add_aggregates(self._database)
 
         await self._call(create)
@@ -257,7 +260,7 @@ class SQLiteConnection(Connection):
             self.busy = False
             raise translate(error) from error
         self.busy = False
-        return result
+        return result  # ty: ignore[invalid-explicit-return]  # it mixes up the `T`s of two methods
 
     def _call(self, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> asyncio.Future[T]:
         """Put a call into the thread's queue."""
@@ -294,7 +297,8 @@ class SQLiteConnection(Connection):
         while loop.time() < end:
             await asyncio.sleep(random.uniform(0.001, 0.01))
             try:
-                return await self._call(self._unless_stopping, work, sql, arguments)
+                call = self._call(self._unless_stopping, work, sql, arguments)
+                return await call  # ty: ignore[invalid-explicit-return]  # as in `_execute`
             except sqlite3.Error as again:
                 error = again
                 if not is_busy(again):

@@ -8,6 +8,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from types import MappingProxyType
 from typing import Any, Literal, NoReturn, TypedDict, cast
 from urllib.parse import unquote
@@ -18,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from orm.exceptions import InterfaceError
 
 Pragma = str | int | float
+Engine = Literal["sqlite", "postgresql", "mysql"]
 
 DRIVERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"sqlite": ("aiosqlite",), "postgresql": ("asyncpg",), "mysql": ("asyncmy", "aiomysql")}
@@ -56,7 +58,7 @@ class DatabaseURL:
         parameters: what SQLite itself is told about the file: `mode` and `immutable`.
     """
 
-    engine: Literal["sqlite", "postgresql", "mysql"]
+    engine: Engine
     driver: str
     username: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -64,7 +66,7 @@ class DatabaseURL:
     port: int | None = None
     database: str | None = None
     socket: str | None = None
-    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType(dict[str, str]()), hash=False)
 
     @property
     def is_memory(self) -> bool:
@@ -135,8 +137,8 @@ class Options:
     pgbouncer: bool = False
     force_rollback: bool = False
     reset: Literal["touched", "always"] = "touched"
-    ssl: ssl.SSLContext | Literal[False] | None = None
-    pragmas: Mapping[str, Pragma] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    ssl: SSLContext | Literal[False] | None = None
+    pragmas: Mapping[str, Pragma] = field(default_factory=lambda: MappingProxyType(dict[str, Pragma]()), hash=False)
 
 
 _ENGINES_OF = {
@@ -230,7 +232,7 @@ def check_options(engine: str, values: Mapping[str, Any]) -> Options:
     return options
 
 
-def _engine_and_driver(scheme: str) -> tuple[Literal["sqlite", "postgresql", "mysql"], str]:
+def _engine_and_driver(scheme: str) -> tuple[Engine, str]:
     name, _, driver = scheme.partition("+")
     engine: Any = _ALIASES.get(name, name)
     if engine not in DRIVERS or (driver and driver not in DRIVERS[engine]):
@@ -239,7 +241,7 @@ def _engine_and_driver(scheme: str) -> tuple[Literal["sqlite", "postgresql", "my
         driver = next(filter(_is_installed, DRIVERS[engine]), DRIVERS[engine][-1])
     if not _is_installed(driver):
         _refuse(f'The driver {driver} is not installed. Install it with: pip install "aorm[{EXTRAS[driver]}]"')
-    return engine, driver
+    return cast("Engine", engine), driver
 
 
 def _is_installed(module: str) -> bool:
@@ -331,7 +333,7 @@ def _ssl(value: object) -> ssl.SSLContext | bool | None:
 
 def _pragmas(value: object) -> Mapping[str, Pragma]:
     if value is None:
-        value = {}
+        value = dict[str, Pragma]()
     if not isinstance(value, Mapping):
         raise ValueError(f"a mapping of names and values, not {value!r}")
     pragmas: dict[str, Pragma] = {}
