@@ -16,7 +16,17 @@ from orm.specs import FieldSpec
 GenerateThrough = Callable[[str, Options, RelationSpec], RelationSpec]
 """Gives a many-to-many relation without a model between the generated one."""
 
-_META: Final = ("registry", "tablename", "schema", "abstract", "ordering", "constraints", "indexes")
+_META: Final = (
+    "registry",
+    "tablename",
+    "schema",
+    "abstract",
+    "ordering",
+    "constraints",
+    "indexes",
+    "comment",
+    "renamed_from",
+)
 
 _LISTS: Final[Mapping[str, tuple[type, ...]]] = {
     "ordering": (object,),
@@ -25,7 +35,9 @@ _LISTS: Final[Mapping[str, tuple[type, ...]]] = {
 }
 """The options that are lists, and what is in them."""
 
-_NOT_INHERITED: Final = frozenset({"abstract", "tablename"})
+_TEXTS: Final = ("comment", "renamed_from")
+
+_NOT_INHERITED: Final = frozenset({"abstract", "tablename", "comment", "renamed_from"})
 
 _WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -57,6 +69,9 @@ def options_of(name: str, bases: tuple[type, ...], meta: Any) -> Options:
             if not isinstance(item, kinds):
                 known = " and ".join([f"orm.{kind.__name__}" for kind in kinds])
                 raise FieldError(f"{name}.Meta.{option} has {known} objects, not {item!r}.")
+    for option in _TEXTS:
+        if given.get(option) is not None and (not isinstance(given[option], str) or not given[option]):
+            raise FieldError(f"{name}.Meta.{option} is a text, not {given[option]!r}.")
     return Options(**given)
 
 
@@ -88,6 +103,10 @@ def schema_of_body(
             "class Meta: registry = models; abstract = True."
         )
     tablename = options.tablename or snake_case(name)
+    if options.renamed_from == tablename:
+        raise FieldError(
+            f"{name}.Meta.renamed_from is {tablename!r}, the name that its table has now. Give the previous one."
+        )
     registry.check_free(name, tablename)
     columns: dict[str, FieldSpec] = {}
     related: dict[str, RelationSpec] = {}
@@ -152,6 +171,26 @@ def _check_columns(name: str, columns: Mapping[str, FieldSpec], related: Mapping
                 f"{name}.{spec.label} and {name}.{seen[spec.column]} have the same column {spec.column!r}."
             )
         seen[spec.column] = spec.label
+    _check_renamed(name, columns)
+
+
+def _check_renamed(name: str, columns: Mapping[str, FieldSpec]) -> None:
+    """Refuse previous names that are names of today, or of two fields."""
+    owners = {spec.column: spec.label for spec in columns.values()}
+    seen: dict[str, str] = {}
+    for spec in columns.values():
+        old = spec.renamed_from
+        if old is None:
+            continue
+        if old in owners:
+            whose = "its own column" if owners[old] == spec.label else f"the column of {name}.{owners[old]}"
+            raise FieldError(
+                f"{name}.{spec.label} is renamed_from={old!r}, which is {whose}. Give the column's previous name, "
+                "which no field has now."
+            )
+        if old in seen:
+            raise FieldError(f"{name}.{spec.label} and {name}.{seen[old]} are both renamed_from={old!r}.")
+        seen[old] = spec.label
 
 
 def row_class(schema: Schema, module: str) -> type[Instance]:

@@ -34,6 +34,7 @@ class Options(TypedDict, total=False):
         choices: the values it may have, or pairs of a value and its label.
         column: the column's name in the database, if it is not the field's.
         comment: the column's comment in the database.
+        renamed_from: the column's previous name in the database, for migrations.
     """
 
     primary_key: bool
@@ -42,6 +43,7 @@ class Options(TypedDict, total=False):
     choices: Iterable[Any]
     column: str
     comment: str
+    renamed_from: str
 
 
 class Field(Generic[T]):
@@ -102,6 +104,7 @@ class Field(Generic[T]):
             mutable=self.kind in MUTABLE,
             version=self.version,
             comment=options.get("comment"),
+            renamed_from=options.get("renamed_from"),
             limits=options,
         )
 

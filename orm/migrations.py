@@ -26,6 +26,8 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import DropIndexOp, DropTableOp, MigrateOperation, MigrationScript, ModifyTableOps
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
+from alembic.runtime.plugins import Plugin
+from alembic.util import DispatchPriority
 from sqlalchemy import event
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -33,7 +35,7 @@ from sqlalchemy.sql.elements import False_, True_
 from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
 
-from orm import revisions, types
+from orm import renames, revisions, types
 from orm.database.url import DatabaseURL, Options, parse
 from orm.exceptions import InterfaceError
 from orm.schema import Registry
@@ -51,6 +53,12 @@ _UNNAMED: Final = ("version_table", "version_table_schema", "version_table_pk")
 
 _NO_FOREIGN_KEYS: Final = "foreign_keys"
 """The PRAGMA that migrations never set: batch mode drops a table after copying it, which would empty its referrers."""
+
+
+_PLUGIN: Final = Plugin("orm.migrations")
+"""What compares models and tables beside Alembic's own comparators."""
+
+_PLUGIN.add_autogenerate_comparator(renames.compare, "schema", priority=DispatchPriority.FIRST)
 
 
 def run(models: Registry | sa.MetaData, *, url: str | None = None, **options: Any) -> None:
@@ -163,9 +171,12 @@ def _configuration(engine: str, models: Registry | sa.MetaData, options: dict[st
         "compare_server_default": _compare_server_default,
         "render_item": _render_item,
         "process_revision_directives": _mend,
+        "autogenerate_plugins": ["alembic.autogenerate.*", _PLUGIN.name],
     }
     if sqlite:
         ours["transactional_ddl"] = True  # `_engine` sees to it that BEGIN is sent
+    if "autogenerate_plugins" in options:
+        options = {**options, "autogenerate_plugins": [*options["autogenerate_plugins"], _PLUGIN.name]}
     for name in {"render_item", "process_revision_directives"} & set(options):
         options = {**options, name: _both(options[name], ours[name])}
     return ours | options

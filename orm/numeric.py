@@ -70,6 +70,7 @@ class AutoOptions(TypedDict, total=False):
 
     column: str
     comment: str
+    renamed_from: str
 
 
 def AutoField(*, init: Literal[False] = False, **options: Unpack[AutoOptions]) -> Field[int]:

@@ -65,7 +65,7 @@ class ArrayOptions(Options, total=False):
 
 
 _NO_ITEMS: Final = ("json", "array", "range")
-_NOT_OF_ITEMS: Final = ("default", "primary_key", "unique", "index", "column", "comment")
+_NOT_OF_ITEMS: Final = ("default", "primary_key", "unique", "index", "column", "comment", "renamed_from")
 
 
 @overload

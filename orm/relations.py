@@ -40,6 +40,7 @@ class KeyOptions(TypedDict, total=False):
         unique, index: constraints; a foreign key has an index unless told otherwise.
         column: the column's name; the relation's with `_id` unless given.
         comment: the column's comment in the database.
+        renamed_from: the column's previous name in the database, such as `author_id`, for migrations.
     """
 
     on_delete: OnDelete
@@ -49,6 +50,7 @@ class KeyOptions(TypedDict, total=False):
     index: bool
     column: str
     comment: str
+    renamed_from: str
 
 
 class RelationField:
@@ -91,6 +93,7 @@ class RelationField:
             index=bool(options.get("index", True)) and not unique,
             default=None if default is MISSING and null else default,
             comment=options.get("comment"),
+            renamed_from=options.get("renamed_from"),
             relation=name,
             limits=options,
         )

@@ -17,6 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 
+from orm import renames
 from orm.definitions import Definition
 
 NEEDLESS_WARNINGS: Final = (
@@ -57,6 +58,7 @@ def complete(migration: MigrationContext, script: ops.MigrationScript) -> None:
     if connection is None or upgrade is None or downgrade is None or not isinstance(metadata, sa.MetaData):
         return
     inspector = sa.inspect(connection)
+    renames.look_ahead(inspector, renames.find(metadata, inspector))
     changed = False
     for table in metadata.sorted_tables:
         if (_indexes(table) or _checks(table)) and _is_included(migration, table, "table"):

@@ -27,6 +27,10 @@ NAMING_CONVENTION: Final = {
 }
 
 
+RENAMED_FROM: Final = "renamed_from"
+"""Where the `info` of a table or column has its previous name."""
+
+
 class InstanceState:
     """What is particular about an instance: a loaded and unchanged one of the default database has none.
 
@@ -175,6 +179,8 @@ class Options:
     ordering: tuple[Any, ...] = ()
     constraints: tuple[TablePart, ...] = ()
     indexes: tuple[TablePart, ...] = ()
+    comment: str | None = None
+    renamed_from: str | None = None
 
     @property
     def parts(self) -> tuple[TablePart, ...]:
@@ -443,7 +449,13 @@ class Registry:
         """The table of a schema, made in this registry's metadata."""
         columns = [_column(schema, spec) for spec in schema.fields.values()]
         table = sa.Table(
-            schema.tablename, self._metadata, *columns, schema=schema.options.schema, sqlite_autoincrement=True
+            schema.tablename,
+            self._metadata,
+            *columns,
+            schema=schema.options.schema,
+            comment=schema.options.comment,
+            info=renaming(schema.options.renamed_from),
+            sqlite_autoincrement=True,
         )
         try:
             for part in schema.options.parts:
@@ -467,6 +479,11 @@ def _check_names(schema: Schema, table: sa.Table) -> None:
         seen.add(name)
 
 
+def renaming(name: str | None) -> dict[str, Any]:
+    """What the `info` of a table or column says about its previous name."""
+    return {} if name is None else {RENAMED_FROM: name}
+
+
 def _column(schema: Schema, spec: FieldSpec) -> sa.Column[Any]:
     keys: list[Any] = []
     if spec.relation is not None:
@@ -487,4 +504,5 @@ def _column(schema: Schema, spec: FieldSpec) -> sa.Column[Any]:
         server_default=spec.server_default,
         autoincrement=spec.generated if spec.primary_key else "auto",
         comment=spec.comment,
+        info=renaming(spec.renamed_from),
     )

@@ -47,6 +47,7 @@ class FieldSpec:
         core: pydantic's core schema of a value that is written, without NULL.
         operand: pydantic's core schema of a value that is compared with the column.
         generated: the database makes the value (a serial key).
+        renamed_from: the previous name of the column, for migrations.
         relation: the name of the relation whose key it is.
         parts: the fields that a key of several fields consists of; empty for a field with a column of its own.
         in_key: it is the primary key, or a part of it.
@@ -70,6 +71,7 @@ class FieldSpec:
     mutable: bool = False
     version: bool = False
     comment: str | None = None
+    renamed_from: str | None = None
     relation: str | None = None
     parts: tuple[FieldSpec, ...] = ()
     in_key: bool = False

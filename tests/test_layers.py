@@ -102,6 +102,8 @@ LAYERS = {
     "orm": 9,
     "orm.migrations": 9,
     "orm.revisions": 9,
+    "orm.renames": 9,
+    "orm.operations": 9,
 }
 """A module's layer; a package's counts for every module in it. Imports run to a lower layer, or within one."""
 
