@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 from sqlalchemy.types import TypeEngine
 from typing_extensions import TypedDict
 
+from orm.clocks import Clock
 from orm.columns import Column
 from orm.exceptions import FieldError
 from orm.schema import Instance
@@ -67,6 +68,7 @@ class Field(Generic[T]):
         operand: CoreSchema | None = None,
         generated: bool = False,
         version: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.kind = kind
         self.type = type
@@ -75,16 +77,19 @@ class Field(Generic[T]):
         self.operand = operand or core
         self.generated = generated
         self.version = version
+        self.clock = clock
 
     def spec(self, name: str) -> FieldSpec:
         """The record of the field under its name."""
         options = self.options
         default = options.get("default", MISSING)
         server = default if isinstance(default, (sa.ClauseElement, sa.schema.FetchedValue)) else None
+        if self.clock is not None and self.clock.database:
+            server = self.clock.expression
         null = bool(options.get("null"))
         if server is not None:
             default = MISSING
-        elif default is MISSING and null:
+        elif default is MISSING and null and self.clock is None:
             default = None
         return FieldSpec(
             name=name,
@@ -103,6 +108,7 @@ class Field(Generic[T]):
             generated=self.generated,
             mutable=self.kind in MUTABLE,
             version=self.version,
+            clock=self.clock,
             comment=options.get("comment"),
             renamed_from=options.get("renamed_from"),
             limits=options,

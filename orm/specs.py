@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 from pydantic_core import CoreSchema
 from sqlalchemy.types import TypeEngine
 
+from orm.clocks import Clock
+
 CACHE_SIZE: Final = 4096
 """How many entries a cache keyed by names or shapes holds before its oldest make room."""
 
@@ -52,6 +54,7 @@ class FieldSpec:
         parts: the fields that a key of several fields consists of; empty for a field with a column of its own.
         in_key: it is the primary key, or a part of it.
         part_of: the names of the relations whose keys of several fields it is a part of.
+        clock: what fills in the value, where no other is set.
         limits: what the user asked for: `max_length`, `ge`, …
     """
 
@@ -76,12 +79,14 @@ class FieldSpec:
     parts: tuple[FieldSpec, ...] = ()
     in_key: bool = False
     part_of: tuple[str, ...] = ()
+    clock: Clock | None = None
     limits: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def required(self) -> bool:
         """Whether a row cannot be inserted without a value for it."""
-        return not (self.null or self.generated or self.default is not MISSING or self.server_default is not None)
+        given = self.default is not MISSING or self.server_default is not None or self.clock is not None
+        return not (self.null or self.generated or given)
 
     @property
     def fields(self) -> tuple[FieldSpec, ...]:

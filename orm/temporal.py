@@ -1,17 +1,69 @@
-"""The constructors of fields with dates and times; `constructors.py` says why they have two forms each."""
+"""The constructors of fields with dates and times; `constructors.py` says why they have two forms each.
+
+Those that a clock fills in have two more, which are not among the arguments of a model's constructor.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from typing import Any, Literal, overload
+from typing import Any, Final, Literal, overload
 
 import sqlalchemy as sa
-from pydantic_core import core_schema
+from pydantic_core import CoreSchema, core_schema
+from sqlalchemy.types import TypeEngine
 from typing_extensions import Unpack
 
 from orm import types
+from orm.clocks import Clock
+from orm.exceptions import FieldError
 from orm.fields import Field, Options, Server, checked
+
+WhichClock = Literal[True, "database"]
+"""Whose clock fills in a field: Python's (`True`), or the database's."""
+
+
+class ClockOptions(Options, total=False):
+    """When a clock fills in a field: with every change of a row, or when it is inserted; one of the two."""
+
+    auto_now: WhichClock
+    auto_now_add: WhichClock
+
+
+_CLOCKS: Final = ("auto_now", "auto_now_add")
+
+
+def _moment(name: str, kind: str, type: TypeEngine[Any], core: CoreSchema, options: dict[str, Any]) -> Any:
+    init = options.pop("init", None)
+    given = checked(name, options, *_CLOCKS, *(["timezone"] if name == "DateTime" else []))
+    given.pop("timezone", None)
+    clock = _clock(name, kind, given)
+    if init is not None and (init is not False or clock is None):
+        raise FieldError(
+            f"{name}: init is for type checkers: it is always False, and belongs to auto_now and auto_now_add."
+        )
+    return Field[Any](kind, type, core, given, clock=clock)
+
+
+def _clock(name: str, kind: str, options: dict[str, Any]) -> Clock | None:
+    """The clock that the options ask for, taken out of them. Raises `FieldError` when they contradict each other."""
+    given = {option: value for option in _CLOCKS if (value := options.pop(option, False)) is not False}
+    if not given:
+        return None
+    if len(given) > 1:
+        raise FieldError(f"{name}: auto_now sets the value of a new row, too. Leave out auto_now_add.")
+    option, which = next(iter(given.items()))
+    if which is not True and which != "database":
+        raise FieldError(
+            f"{name}: {option}={which!r} is not possible. Choose from: True (Python's clock), 'database' (the "
+            "database's)."
+        )
+    for other in ("default", "choices"):
+        if other in options:
+            raise FieldError(f"{name}: {option} says what the value is. Leave out {other}, or {option}.")
+    if options.get("primary_key"):
+        raise FieldError(f"{name}: a key is given before the row is saved. Leave out {option}, and use default=.")
+    return Clock(kind, which == "database", option == "auto_now")
 
 
 @overload
@@ -22,10 +74,21 @@ def Date(
 def Date(
     *, null: Literal[True], default: date | Callable[[], date | None] | Server | None = ..., **options: Unpack[Options]
 ) -> Field[date | None]: ...
+@overload
+def Date(
+    *, null: Literal[False] = False, init: Literal[False] = False, **options: Unpack[ClockOptions]
+) -> Field[date]: ...
+@overload
+def Date(
+    *, null: Literal[True], init: Literal[False] = False, **options: Unpack[ClockOptions]
+) -> Field[date | None]: ...
 def Date(**options: Any) -> Any:
-    """A day."""
-    core = core_schema.date_schema(strict=True)
-    return Field[Any]("date", sa.Date(), core, checked("Date", options))
+    """A day.
+
+    With `auto_now_add` it is the day on which the row is inserted, with `auto_now` that of its last change, in UTC, by
+    Python's clock (`True`) or the database's (`"database"`). A value that is set is kept.
+    """
+    return _moment("Date", "date", sa.Date(), core_schema.date_schema(strict=True), options)
 
 
 @overload
@@ -44,16 +107,35 @@ def DateTime(
     default: datetime | Callable[[], datetime | None] | Server | None = ...,
     **options: Unpack[Options],
 ) -> Field[datetime | None]: ...
+@overload
+def DateTime(
+    *,
+    timezone: bool = True,
+    null: Literal[False] = False,
+    init: Literal[False] = False,
+    **options: Unpack[ClockOptions],
+) -> Field[datetime]: ...
+@overload
+def DateTime(
+    *,
+    timezone: bool = True,
+    null: Literal[True],
+    init: Literal[False] = False,
+    **options: Unpack[ClockOptions],
+) -> Field[datetime | None]: ...
 def DateTime(**options: Any) -> Any:
     """A moment: aware values, given back in UTC, to the microsecond.
 
-    With `timezone=False` a column of naive values, given back as they are.
+    With `timezone=False` a column of naive values, given back as they are. With `auto_now_add` it is the moment at
+    which the row is inserted, with `auto_now` that of its last change, in UTC, by Python's clock (`True`) or the
+    database's (`"database"`). A value that is set is kept.
     """
-    given = checked("DateTime", options, "timezone")
-    aware = given.pop("timezone", True)
-    core = core_schema.datetime_schema(strict=True, tz_constraint="aware" if aware else "naive")
-    kind = "datetime" if aware else "naive_datetime"
-    return Field[Any](kind, types.DateTime(timezone=aware), core, given)
+    timezone = options.get("timezone", True)
+    if not isinstance(timezone, bool):
+        raise FieldError(f"DateTime: timezone is True (aware values) or False (naive ones), not {timezone!r}.")
+    core = core_schema.datetime_schema(strict=True, tz_constraint="aware" if timezone else "naive")
+    kind = "datetime" if timezone else "naive_datetime"
+    return _moment("DateTime", kind, types.DateTime(timezone=timezone), core, options)
 
 
 @overload
@@ -64,10 +146,21 @@ def Time(
 def Time(
     *, null: Literal[True], default: time | Callable[[], time | None] | Server | None = ..., **options: Unpack[Options]
 ) -> Field[time | None]: ...
+@overload
+def Time(
+    *, null: Literal[False] = False, init: Literal[False] = False, **options: Unpack[ClockOptions]
+) -> Field[time]: ...
+@overload
+def Time(
+    *, null: Literal[True], init: Literal[False] = False, **options: Unpack[ClockOptions]
+) -> Field[time | None]: ...
 def Time(**options: Any) -> Any:
-    """A time of day without a zone, to the microsecond."""
-    core = core_schema.time_schema(strict=True, tz_constraint="naive")
-    return Field[Any]("time", types.Time(), core, checked("Time", options))
+    """A time of day without a zone, to the microsecond.
+
+    With `auto_now_add` it is the time at which the row is inserted, with `auto_now` that of its last change, in UTC, by
+    Python's clock (`True`) or the database's (`"database"`). A value that is set is kept.
+    """
+    return _moment("Time", "time", types.Time(), core_schema.time_schema(strict=True, tz_constraint="naive"), options)
 
 
 @overload
