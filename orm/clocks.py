@@ -96,6 +96,11 @@ class Clock:
         """What the database's clock says."""
         return CurrentMoment(self.kind)
 
-    def read(self, now: datetime | None = None) -> Any:
-        """What Python's clock says, or said `now`."""
-        return _READ[self.kind](datetime.now(UTC) if now is None else now)
+    def read(self, now: datetime) -> Any:
+        """What Python's clock said `now`, as a value of the field."""
+        return _READ[self.kind](now)
+
+
+def now() -> datetime:
+    """What Python's clock says."""
+    return datetime.now(UTC)

@@ -103,7 +103,7 @@ def _updated(schema: Schema, names: Iterable[str], unique: tuple[FieldSpec, ...]
             possible = ", ".join([other.label for other in schema.fields.values() if other not in fixed])
             why = "counts the changes by itself" if spec is schema.version else "says which row is meant"
             raise FieldError(f"{schema.name}.{spec.label} {why} and is not for update_fields. Choose from: {possible}.")
-    return tuple(wanted)
+    return tuple(dict.fromkeys([*wanted, *schema.touched]))
 
 
 # ---------------------------------------------------------------- inserting
@@ -198,7 +198,7 @@ def _refuse_other_constraints(database: Database, schema: Schema, conflict: Conf
 async def _insert_chunk(database: Database, schema: Schema, conflict: Conflict, rows: Sequence[Values]) -> list[Made]:
     writer = Writer(database.dialect, schema)
     every = tuple(schema.fields.values()) if conflict.update else ()
-    plan, outcome = await writing.send_rows(database, schema, rows, every, _ending(writer, conflict))
+    plan, outcome = await writing.send_rows(database, schema, rows, every, _ending(writer, conflict, rows[0]))
     if not conflict.unique:
         return [None] * len(rows)  # any of them may have been there, under a key that nobody told
     if conflict.update and database.capabilities.returning:
@@ -206,13 +206,16 @@ async def _insert_chunk(database: Database, schema: Schema, conflict: Conflict, 
     return await _read_back(database, writer, conflict, rows)
 
 
-def _ending(writer: Writer, conflict: Conflict) -> str:
-    """The clause that says what happens to rows that are there."""
+def _ending(writer: Writer, conflict: Conflict, given: Values) -> str:
+    """The clause that says what happens to rows that are there; new ones give these attributes."""
     schema = writer.schema
     mysql = writer.engine == "mysql"
     sets: list[str] = []
     for spec in conflict.update:
         column = writer.column(spec)
+        if spec.clock is not None and spec.clock.database and spec.name not in given:
+            sets.append(f"{column} = {spec.clock.expression.sql(writer.engine)}")
+            continue
         # VALUES(…) is the only spelling that all versions of MySQL and MariaDB have.
         sets.append(f"{column} = VALUES({column})" if mysql else f"{column} = excluded.{column}")
     if sets and schema.version is not None:

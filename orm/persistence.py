@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar, cast
 
 import sqlalchemy as sa
 
-from orm import kinds, writing
+from orm import clocks, kinds, writing
 from orm.conditions import Assigned
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
@@ -64,10 +64,22 @@ def row_to_insert(instance: Instance) -> dict[str, Any]:
                 f"{schema.name}.{schema.fields[name].label} is an expression, and a new row has no columns to compute "
                 "it from. Give a value, or make it the field's default."
             )
+    if schema.filled:
+        fill(values, schema.filled)
     checked = validator(schema).whole(values)
     if schema.key.generated and checked.get(schema.key.name) is None:
         checked.pop(schema.key.name, None)
     return checked
+
+
+def fill(values: dict[str, Any], fields: Sequence[FieldSpec]) -> None:
+    """Let their clocks fill in the fields that have no value: Python's reading, or the expression of the database's."""
+    if not fields:
+        return
+    now = clocks.now()
+    for spec in fields:
+        if spec.name not in values and spec.clock is not None:
+            values[spec.name] = spec.clock.expression if spec.clock.database else spec.clock.read(now)
 
 
 def stored(instance: Instance, values: dict[str, Any], made: dict[str, Any], using: Database | None) -> None:
@@ -209,6 +221,8 @@ def field_named(schema: Schema, name: str) -> FieldSpec:
 
 async def _update(instance: Instance, schema: Schema, names: list[str], database: Database) -> None:
     values = {name: slot(instance, name) for name in names}
+    if schema.touched:
+        _touch(instance, schema, values)
     computed: dict[str, Any] = {name: value for name, value in values.items() if isinstance(value, COMPUTED)}
     plain = validator(schema).partial({name: value for name, value in values.items() if name not in computed})
     version = _version(instance, schema)
@@ -217,8 +231,19 @@ async def _update(instance: Instance, schema: Schema, names: list[str], database
     if computed:
         await _update_computed(instance, schema, plain, computed, version, database)
     else:
-        await writing.update_row(database, schema, key_of(instance), plain, version)
+        made = await writing.update_row(database, schema, key_of(instance), plain, version)
+        if made:
+            note_loaded(instance, schema, made)
     _updated(instance, plain, [*plain, *computed])
+
+
+def _touch(instance: Instance, schema: Schema, values: dict[str, Any]) -> None:
+    """Let clocks fill in what was not set: Python's here, the database's in its UPDATE."""
+    state = getattr(instance, "_state", None)
+    for spec in schema.touched:
+        if state is None or spec.name not in state.changed:
+            values.pop(spec.name, None)
+    fill(values, [spec for spec in schema.touched if spec not in schema.renewed])
 
 
 def _updated(instance: Instance, plain: dict[str, Any], names: Iterable[str]) -> None:
@@ -249,6 +274,9 @@ async def _update_computed(
     database: Database,
 ) -> None:
     """Update with expressions among the values; they are read back, since only the database knows them."""
+    renewed = [spec for spec in schema.renewed if spec.name not in plain and spec.name not in computed]
+    computed = dict(computed)
+    fill(computed, [spec for spec in renewed if spec.clock is not None])
     words: dict[str, Any] = {"pk": key_of(instance)}
     if version is not None:
         words[cast("FieldSpec", schema.version).name] = version
@@ -257,7 +285,7 @@ async def _update_computed(
     outcome = await database.run(plan.sql, plan.bind(values), info=plan)
     if outcome.rowcount == 0:
         raise writing.stale(schema, key_of(instance), version)
-    fields = [schema.fields[name] for name in computed]
+    fields = [schema.fields[name] for name in dict.fromkeys([*computed, *[spec.name for spec in renewed]])]
     read = await writing.read_columns(database, schema, fields, [key_of(instance)])
     for name, value in read[key_of(instance)].items():
         set_attribute(instance, name, value)
@@ -300,22 +328,30 @@ async def update_all(
             raise FieldError(
                 f"{schema.name}.{key.label} is the key: it says which rows are updated and cannot be among them."
             )
+    touched = [spec for spec in schema.touched if spec not in schema.renewed]
     rows: list[dict[str, Any]] = []
     versions: list[int] | None = [] if schema.version is not None else None
     for instance in instances:
         if key_of(instance) is None or is_new(instance):
             raise InterfaceError(f"{instance!r} has no row yet. Create it before you update it.")
         _adopt_keys(instance, schema)
-        row = validator(schema).partial({name: getattr(instance, name) for name in fields})
+        given = {name: getattr(instance, name) for name in fields}
+        fill(given, touched)
+        row = validator(schema).partial(given)
         if versions is not None:
             version = cast("int", _version(instance, schema))
             versions.append(version)
             row[cast("FieldSpec", schema.version).name] = version + 1
         rows.append({**{spec.name: slot(instance, spec.name) for spec in schema.keys}, **row})
+    made: dict[Any, dict[str, Any]] = {}
     async with database.transaction():
         await writing.update_many(database, schema, rows, versions, chunk_size)
+        renewed = [spec for spec in schema.renewed if spec.name not in fields]
+        if renewed:
+            for keys in writing.chunks(database, [key_of(instance) for instance in instances], len(schema.keys)):
+                made |= await writing.read_columns(database, schema, renewed, keys)
     for instance, row in zip(instances, rows, strict=True):
-        _updated(instance, row, row)
+        _updated(instance, row | made.get(key_of(instance), {}), row)
 
 
 async def delete(instance: Instance, using: Database | None = None) -> None:
@@ -375,7 +411,9 @@ def checked_values(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
             computed[spec.name] = value
         else:
             plain[spec.name] = related_key(schema, spec, value)
-    return validator(schema).partial(plain) | computed
+    checked = validator(schema).partial(plain) | computed
+    fill(checked, schema.touched)
+    return checked
 
 
 def new_values(words: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -210,6 +210,13 @@ class Schema:
         self.keys = self.key.fields
         self.version = next((spec for spec in fields.values() if spec.version), None)
         self.mutable = tuple(spec for spec in fields.values() if spec.mutable)
+        clocks = [(spec, spec.clock) for spec in fields.values() if spec.clock is not None]
+        self.filled = tuple(spec for spec, clock in clocks if not clock.database)
+        """What Python's clock fills in when a row is inserted."""
+        self.touched = tuple(spec for spec, clock in clocks if clock.on_update)
+        """What a clock fills in with every change."""
+        self.renewed = tuple(spec for spec, clock in clocks if clock.on_update and clock.database)
+        """What the database makes anew with every UPDATE."""
         self.row: type[Instance]
         """What the loader fills before the class is switched to `model`."""
         self.model: type[Any]

@@ -39,9 +39,7 @@ def _moment(name: str, kind: str, type: TypeEngine[Any], core: CoreSchema, optio
     given.pop("timezone", None)
     clock = _clock(name, kind, given)
     if init is not None and (init is not False or clock is None):
-        raise FieldError(
-            f"{name}: init is for type checkers: it is always False, and belongs to auto_now and auto_now_add."
-        )
+        raise FieldError(f"{name}: init is for type checkers, and is always False, beside auto_now or auto_now_add.")
     return Field[Any](kind, type, core, given, clock=clock)
 
 

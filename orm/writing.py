@@ -116,7 +116,7 @@ class Writer:
         return tuple([types.bind_processor(self.schema.value_spec(spec).type, self.dialect) for spec in fields])
 
     def returned(self, given: frozenset[str]) -> tuple[FieldSpec, ...]:
-        """What the database makes when these attributes are given."""
+        """What the database makes of an inserted row when these attributes are given."""
         return tuple(
             [
                 spec
@@ -124,6 +124,11 @@ class Writer:
                 if spec.name not in given and (spec.generated or spec.server_default is not None)
             ]
         )
+
+    def renewed(self, given: Values) -> tuple[tuple[FieldSpec, ...], list[str]]:
+        """What the database makes anew of an updated row when these attributes are given; what is set to its clock."""
+        made = tuple([spec for spec in self.schema.renewed if spec.name not in given])
+        return made, [f"{self.column(spec)} = {spec.clock.expression.sql(self.engine)}" for spec in made if spec.clock]
 
     def plan(self, sql: str, fields: Sequence[FieldSpec], returned: Sequence[FieldSpec], operation: str) -> WritePlan:
         """A plan of this schema."""
@@ -244,21 +249,34 @@ async def insert_or_ignore(
     return plan.generated(outcome.rows[0]) if plan.returned else {}
 
 
-async def update_row(database: Database, schema: Schema, key: Any, values: Values, version: int | None = None) -> None:
-    """Update a row by its key. Raises `StaleInstance` when it is gone, or has another version."""
+async def update_row(
+    database: Database, schema: Schema, key: Any, values: Values, version: int | None = None
+) -> dict[str, Any]:
+    """Update a row by its key, and give what the database made anew.
+
+    Raises `StaleInstance` when the row is gone, or has another version.
+    """
     shape = (database.dialect.name, "update row", tuple(values), version is not None)
     plan = schema.plans.get(shape)
     if plan is None:
         writer = Writer(database.dialect, schema)
         fields = _fields(schema, values)
-        sets = ", ".join([f"{writer.column(s)} = {writer.placeholder(i)}" for i, s in enumerate(fields, 1)])
+        sets = [f"{writer.column(s)} = {writer.placeholder(i)}" for i, s in enumerate(fields, 1)]
+        made, clocks = writer.renewed(values)
         where, conditions = _row_condition(writer, version is not None, len(fields) + 1)
-        sql = f"UPDATE {writer.table} SET {sets} WHERE {where}"
-        plan = schema.plans[shape] = writer.plan(sql, [*fields, *conditions], (), "update")
+        sql = f"UPDATE {writer.table} SET {', '.join(sets + clocks)} WHERE {where}"
+        if made and database.capabilities.returning:
+            sql += f" RETURNING {writer.columns(made)}"
+        plan = schema.plans[shape] = writer.plan(sql, [*fields, *conditions], made, "update")
     arguments = _row_arguments(plan, schema, values, key, version)
     outcome = await run(database, schema, plan, arguments)
     if outcome.rowcount == 0:
         raise stale(schema, key, version)
+    if not plan.returned:
+        return {}
+    if outcome.rows:
+        return plan.generated(outcome.rows[0])
+    return (await read_columns(database, schema, [spec for spec, _ in plan.returned], [key]))[key]
 
 
 async def delete_row(database: Database, schema: Schema, key: Any, version: int | None = None) -> None:
@@ -471,9 +489,10 @@ def _update_chunk(
             arguments += plan.bind(row)
             if versions is not None:
                 arguments.append(versions[index])
-    assigned = ", ".join([f"{column} = {value}" for column, value in sets])
+    _, clocks = writer.renewed(rows[0])
+    assigned = ", ".join([f"{column} = {value}" for column, value in sets] + clocks)
     if writer.engine == "mysql":
-        assigned = ", ".join([f"{writer.table}.{column} = {value}" for column, value in sets])
+        assigned = ", ".join([f"{writer.table}.{column} = {value}" for column, value in sets] + clocks)
         return f"UPDATE {writer.table} JOIN {source} ON {where} SET {assigned}", arguments, plan
     return f"UPDATE {writer.table} SET {assigned} FROM {source} WHERE {where}", arguments, plan
 

@@ -28,6 +28,7 @@ LAYERS = {
     "orm.jsonpath": 2,
     "orm.engines": 2,
     "orm.comments": 2,
+    "orm.clocks": 2,
     "orm.explain": 3,
     "orm.moments": 2,
     "orm.arithmetic": 2,
