@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from orm.constraints import CheckConstraint, Index, UniqueConstraint
 from orm.exceptions import FieldError
@@ -37,8 +37,6 @@ _LISTS: Final[Mapping[str, tuple[type, ...]]] = {
 
 _TEXTS: Final = ("comment", "renamed_from")
 
-_NOT_INHERITED: Final = frozenset({"abstract", "tablename", "comment", "renamed_from"})
-
 _WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -47,19 +45,12 @@ def snake_case(name: str) -> str:
     return _WORD_START.sub("_", name).lower()
 
 
-def options_of(name: str, bases: tuple[type, ...], meta: Any) -> Options:
-    """What `Meta` and those of the bases say."""
-    given: dict[str, Any] = {}
-    for base in reversed(bases):
-        parent: Options | None = getattr(base, "__options__", None)
-        if parent is not None:
-            given.update({option: getattr(parent, option) for option in _META if option not in _NOT_INHERITED})
-    said: dict[str, Any] = {} if meta is None else cast("Any", vars(meta))
-    own = {option: value for option, value in said.items() if not option.startswith("__")}
-    for option in own:
+def options_of(name: str, said: Mapping[str, Any]) -> Options:
+    """The options of a model, checked: what its `Meta` says, and those of its bases."""
+    given = dict(said)
+    for option in given:
         if option not in _META:
             raise FieldError(f"{name}.Meta has no option {option!r}. Choose from: {', '.join(_META)}.")
-    given.update(own)
     for option, kinds in _LISTS.items():
         items = given.get(option, ())
         if isinstance(items, str) or not isinstance(items, Iterable):

@@ -15,8 +15,7 @@ from orm.columns import attribute
 from orm.constraints import UniqueConstraint
 from orm.declaration import check_name, options_of, row_class, schema_of_body, snake_case
 from orm.exceptions import DoesNotExist, FieldError, MultipleObjectsReturned
-from orm.fields import Field
-from orm.relations import RelationField
+from orm.inheritance import declarations, inherited_options, method_resolution, own_declarations, own_options
 from orm.schema import Instance, Options, RelationSpec, Schema
 
 
@@ -90,19 +89,18 @@ class ModelMeta(type):
 
 
 def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: dict[str, Any], keywords: Any) -> Any:
-    declared: dict[str, Any] = {n: v for n, v in namespace.items() if isinstance(v, (Field, RelationField))}
-    for field_name in declared:
+    order = method_resolution(name, bases)
+    root = next(base for base in reversed(order) if isinstance(base, ModelMeta))
+    own = own_declarations(name, order, namespace)
+    for field_name, value in own.items():
         del namespace[field_name]
-    options = options_of(name, bases, namespace.get("Meta"))
-    root = _root(bases)
-    inherited: dict[str, Any] = {}
-    for base in reversed(bases):
-        inherited.update(base.__dict__.get("__declared__", {}))
-    everything = {**inherited, **declared}
-    for field_name in declared:
-        check_name(name, field_name, root)
-    namespace["__declared__"] = everything
-    namespace["__options__"] = options
+        if value is not None:
+            check_name(name, field_name, root)
+    everything = declarations(name, order, own)
+    said = own_options(order, namespace.get("Meta"))
+    options = options_of(name, inherited_options(order) | said)
+    namespace["__declared__"] = own
+    namespace["__said__"] = said
     if "__slots__" in namespace:
         raise FieldError(f"{name} cannot have __slots__ of its own: the columns have theirs already.")
     namespace["__slots__"] = ()
@@ -119,11 +117,6 @@ def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: d
     return model
 
 
-def _root(bases: tuple[type, ...]) -> type[Any]:
-    """`Model` itself, which all models have in their bases."""
-    return next(known for base in bases for known in reversed(base.__mro__) if isinstance(known, ModelMeta))
-
-
 def _check_bases(name: str, bases: tuple[type, ...]) -> None:
     for base in bases:
         if "__schema__" in base.__dict__:
@@ -131,8 +124,6 @@ def _check_bases(name: str, bases: tuple[type, ...]) -> None:
                 f"{name} inherits from {base.__name__}, which has a table. Inherit from an abstract model "
                 "(class Meta: abstract = True) that both share."
             )
-        if not isinstance(base, ModelMeta) and base.__dict__.get("__slots__"):
-            raise FieldError(f"{name} inherits from {base.__name__}, which has __slots__. Mixins of models cannot.")
 
 
 def _with_generated_through(root: type[Any], name: str, options: Options, relation: RelationSpec) -> RelationSpec:

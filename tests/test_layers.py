@@ -98,6 +98,7 @@ LAYERS = {
     "orm.relations": 7,
     "orm.declaration": 8,
     "orm.attributes": 8,
+    "orm.inheritance": 8,
     "orm.metaclass": 8,
     "orm.models": 8,
     "orm": 9,

@@ -1,0 +1,107 @@
+"""What a class body has from its bases: their order, the fields and relations they declare, and their `Meta`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from orm.exceptions import FieldError
+from orm.fields import Field
+from orm.relations import RelationField
+from orm.schema import Instance
+
+NOT_INHERITED: Final = frozenset({"abstract", "tablename", "comment", "renamed_from"})
+"""The options that say something about one model alone."""
+
+
+def method_resolution(name: str, bases: Sequence[type]) -> list[type]:
+    """The bases and theirs in the order in which Python looks up attributes of the class that is about to be made.
+
+    Python tells it of a class only, and making one runs `__init_subclass__`. Raises `FieldError` when there is none.
+    """
+    lines = [*[list(base.__mro__) for base in bases], list(bases)]
+    found: list[type] = []
+    while lines := [line for line in lines if line]:
+        first = next((line[0] for line in lines if not any(line[0] in other[1:] for other in lines)), None)
+        if first is None:
+            raise FieldError(
+                f"{name} cannot inherit from {', '.join([base.__name__ for base in bases])} in this order: one of them "
+                "comes before another that inherits from it, or they disagree about the order of their own bases."
+            )
+        found.append(first)
+        lines = [line[1:] if line[0] is first else line for line in lines]
+    return found
+
+
+def is_declared(value: object) -> bool:
+    """Whether a value in a class body is a field or a relation."""
+    return isinstance(value, (Field, RelationField))
+
+
+def own_declarations(name: str, order: Sequence[type], namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields and relations that a class body declares, and `None` for each inherited one that it takes away."""
+    inherited = {field for base in order for field in base.__dict__.get("__declared__", {})}
+    found: dict[str, Any] = {}
+    for key, value in namespace.items():
+        if is_declared(value) or (value is None and key in inherited):
+            found[key] = value
+        elif key in inherited:
+            raise FieldError(
+                f"{name}.{key} is {value!r}, but {name} has a field of that name from a base, which would hide it. "
+                f"Choose another name, or take the field away with {key} = None in an abstract base between them."
+            )
+    return found
+
+
+def declarations(name: str, order: Sequence[type], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields and relations of a model by name: those of its bases, the farthest first, then its own.
+
+    Of two bases that declare the same name, the one that Python asks first wins.
+    """
+    found: dict[str, Any] = {}
+    for declared in [*[base.__dict__.get("__declared__", {}) for base in reversed(order)], own]:
+        for field, value in declared.items():
+            if value is None:
+                found.pop(field, None)
+            else:
+                found[field] = value
+    for base in order:
+        if not issubclass(base, Instance):
+            _check_plain(name, base, found)
+    return found
+
+
+def _check_plain(name: str, base: type, found: Mapping[str, Any]) -> None:
+    """Refuse a class that is no model, and has slots, fields that would be none, or attributes that a field hides."""
+    if base.__dict__.get("__slots__"):
+        raise FieldError(f"{name} inherits from {base.__name__}, which has __slots__. Mixins of models cannot.")
+    for field, value in base.__dict__.items():
+        if is_declared(value):
+            raise FieldError(
+                f"{name} inherits from {base.__name__}, which is no model, so its field {field!r} would be none of "
+                f"{name}'s. Make it one: class {base.__name__}(orm.Model), with class Meta: abstract = True."
+            )
+        if field in found:
+            raise FieldError(f"{name}.{field} is a field, and would hide {base.__name__}.{field}. Rename one of them.")
+
+
+def inherited_options(order: Sequence[type]) -> dict[str, Any]:
+    """The options that the bases hand on one by one."""
+    given: dict[str, Any] = {}
+    for base in reversed(order):
+        handed: Mapping[str, Any] = base.__dict__.get("__said__", {})
+        given.update({option: value for option, value in handed.items() if option not in NOT_INHERITED})
+    return given
+
+
+def own_options(order: Sequence[type], meta: Any) -> dict[str, Any]:
+    """The options that a class body's own `Meta` says, those of its plain bases included."""
+    if meta is None:
+        return {}
+    others = [base.__dict__.get("Meta") for base in order]
+    said: dict[str, Any] = {}
+    for part in reversed(cast("Any", meta).__mro__[:-1]):
+        if part is meta or part not in others:
+            own = {option: value for option, value in vars(part).items() if not option.startswith("__")}
+            said.update(own if part is meta else {o: v for o, v in own.items() if o not in NOT_INHERITED})
+    return said
