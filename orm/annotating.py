@@ -21,6 +21,7 @@ from orm.expressions import Annotation, Condition, Ordering, Reference, Tree, ex
 from orm.ordering import ordering
 from orm.paths import reads_rows
 from orm.query import Node, Query, walk
+from orm.references import refuse_many
 from orm.schema import Schema
 from orm.subqueries import Subselect
 from orm.windows import Window
@@ -73,7 +74,7 @@ def resolved(query: Query, name: str, given: Any) -> Node:
     if isinstance(given, Ordering):
         raise FieldError(f"{name}={given!r} is an order, not an expression.")
     node = lookups.resolve(query, expression(given))
-    lookups.refuse_many(node, "annotate with")
+    refuse_many(node, "annotate with")
     return node
 
 
@@ -245,7 +246,7 @@ def reading(query: Query, form: str, given: Sequence[Any], expressions: Mapping[
         node: Node = lookups.named(query, item) if isinstance(item, str) else lookups.resolve(query, expression(item))
         if is_aggregated(node) and type(node) is not Annotation:
             raise FieldError(f"{item!r} is an aggregate. Name it: values('…').annotate(x=…).")
-        lookups.refuse_many(node, "read")
+        refuse_many(node, "read")
         check_grouped(query, node)
         nodes.append(node)
         if isinstance(item, str):

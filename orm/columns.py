@@ -11,17 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Range
 
 from orm import arrays, operators, transforms
+from orm.comparing import compare
 from orm.conditions import kind_of, negate
 from orm.expressions import Comparison, Condition, Expression, F, Handle, Reference
 from orm.jsonpath import checked_key
-from orm.lookups import (
-    compare,
-    intern,
-    named_lookup,
-    resolved_operand,
-    transformed,
-)
+from orm.lookups import resolved_operand
 from orm.query import Node, Path, Query, QueryHolder, walk
+from orm.references import intern, named_lookup, transformed
 from orm.schema import Schema
 from orm.specs import FieldSpec
 

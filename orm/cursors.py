@@ -28,9 +28,9 @@ from orm.exceptions import FieldError, InvalidCursor, ValidationError
 from orm.expressions import Annotation, Clause, Condition, Expression, Ordering, Reference, Tree
 from orm.functions.math import Random
 from orm.loader import Loader, row_loader
-from orm.lookups import intern
 from orm.operators import OPERATORS
 from orm.query import Node, Path, Query, Selection, walk
+from orm.references import intern
 from orm.schema import Schema
 
 T = TypeVar("T")

@@ -10,8 +10,9 @@ from sqlalchemy.sql import operators
 
 from orm.exceptions import FieldError
 from orm.expressions import Clause, Expression, Ordering
-from orm.lookups import checked_clause, named, refuse_many, resolve
+from orm.lookups import checked_clause, named, resolve
 from orm.query import Query
+from orm.references import refuse_many
 from orm.schema import Schema
 
 

@@ -15,9 +15,10 @@ from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import Condition, Expression, expression, output_of
 from orm.instances import database_of, is_new, key_of, loaded, schema_of, set_attribute, slot, state_of
-from orm.lookups import conditions, refuse_many, resolve
+from orm.lookups import conditions, resolve
 from orm.plans import update_plan
 from orm.query import Node, Query
+from orm.references import refuse_many
 from orm.schema import Instance, InstanceState, Schema
 from orm.specs import FieldSpec
 from orm.types import dumps

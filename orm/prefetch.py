@@ -13,11 +13,11 @@ from orm.database import Database
 from orm.exceptions import FieldError
 from orm.instances import schema_of, slot
 from orm.loader import relation_setter
-from orm.lookups import checked_lookup, intern
 from orm.operators import OPERATORS
 from orm.ordering import ordering
 from orm.plans import select_plan
 from orm.query import Node, Query, QueryHolder
+from orm.references import checked_lookup, intern
 from orm.schema import Instance, Relation, Schema
 
 

@@ -10,6 +10,7 @@ from orm.columns import Column, Step, words_of
 from orm.exceptions import FieldError
 from orm.expressions import Reference
 from orm.query import Path, Query
+from orm.references import refuse_many
 from orm.schema import Instance, Schema
 
 
@@ -45,7 +46,7 @@ def column_words(schema: Schema, names: Iterable[str | Column[Any]]) -> frozense
     found: set[str] = set()
     for name in names:
         node = lookups.reference(schema, name) if isinstance(name, str) else lookups.resolve(Query(schema), name)
-        lookups.refuse_many(node, "read")
+        refuse_many(node, "read")
         if not isinstance(node, Reference) or node.keys:
             raise FieldError(f"{name!r} is not a column of {schema.name}.")
         found.add("__".join([*[hop.name for hop in node.path], node.spec.name]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar, cast
 
-from orm import lookups
 from orm.compiled import CompiledQuery
 from orm.conditions import Leaf
 from orm.conflicts import Conflict
@@ -17,6 +16,7 @@ from orm.operators import OPERATORS
 from orm.query import Query
 from orm.queryset import QuerySet
 from orm.reading import is_instance_of
+from orm.references import checked_lookup, intern
 from orm.schema import Instance, Relation
 
 M = TypeVar("M", bound=Instance)
@@ -266,11 +266,11 @@ def _related_query(owner: Instance, relation: Relation) -> Query:
 def _is_related(relation: Relation, key: Any) -> Condition:
     exact = OPERATORS["exact"]
     if relation.through is None:
-        found = lookups.intern(relation.target, (), relation.far)
+        found = intern(relation.target, (), relation.far)
     else:
         back, _ = relation.through
-        found = lookups.intern(relation.target, (_back_to_rows_between(relation),), back.far)
-    return Leaf(lookups.checked_lookup(relation.target, found, exact), (key,))
+        found = intern(relation.target, (_back_to_rows_between(relation),), back.far)
+    return Leaf(checked_lookup(relation.target, found, exact), (key,))
 
 
 def _back_to_rows_between(relation: Relation) -> Relation:

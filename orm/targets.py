@@ -11,8 +11,9 @@ from typing import Any, Final, cast
 import pydantic
 
 from orm.exceptions import DataError, FieldError
-from orm.lookups import named, refuse_many
+from orm.lookups import named
 from orm.query import Node, Query
+from orm.references import refuse_many
 from orm.specs import BoundedCache
 
 _MOST_PROBLEMS = 3

@@ -56,6 +56,8 @@ LAYERS = {
     "orm.fulltext": 3,
     "orm.trigrams": 3,
     "orm.registration": 3,
+    "orm.references": 3,
+    "orm.comparing": 3,
     "orm.lookups": 3,
     "orm.ordering": 3,
     "orm.literals": 3,

@@ -1,0 +1,77 @@
+"""Columns and lookups of a schema, each the same object each time, so that shapes hash fast."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from orm.aggregates import Aggregate
+from orm.conditions import Lookup, kind_of
+from orm.exceptions import FieldError
+from orm.expressions import Condition, Expression, Reference
+from orm.operators import OPERATORS, Operator, names, own
+from orm.query import Node, Path
+from orm.schema import Schema
+from orm.specs import FieldSpec
+from orm.transforms import Transform
+
+
+def intern(schema: Schema, path: Path, spec: FieldSpec, keys: tuple[str | int, ...] = ()) -> Reference:
+    """The one reference to a column; a key at the end of a to-one relation is the foreign key before it: no join."""
+    if path and path[-1].holds_key and path[-1].far is spec:
+        path, spec = path[:-1], path[-1].near
+    if keys:
+        return Reference(schema, path, spec, keys)
+    identity = (path, spec)
+    found = schema.cache.get(identity)
+    if found is None:
+        found = schema.cache[identity] = Reference(schema, path, spec)
+    return cast("Reference", found)
+
+
+def transformed(schema: Schema, left: Expression, transform: Transform) -> Expression:
+    """A transform of an expression; of a column always the same object."""
+    if not isinstance(left, Reference) or left.keys:
+        return transform.function(left)
+    identity = (left, transform)
+    found = schema.cache.get(identity)
+    if found is None:
+        found = schema.cache[identity] = transform.function(left)
+    return cast("Expression", found)
+
+
+def named_lookup(schema: Schema, left: Expression, name: str) -> Lookup:
+    """The lookup of an expression under a name. Raises `FieldError`."""
+    if name not in OPERATORS:
+        kind = kind_of(left)
+        raise FieldError(f"{left!r} ({kind}) has no lookup {name!r}. Choose from: {', '.join(names(kind))}.")
+    return checked_lookup(schema, left, OPERATORS[name])
+
+
+def checked_lookup(schema: Schema, left: Expression, operator: Operator) -> Lookup:
+    """A lookup. Raises `FieldError` when values of that kind do not have the operator."""
+    kind = kind_of(left)
+    operator = own(operator, kind)
+    if operator.kinds is not None and kind not in operator.kinds and kind != "any":
+        what = f"{left.owner.name}.{left.spec.label}" if isinstance(left, Reference) else repr(left)
+        raise FieldError(f"{what} ({kind}) has no lookup {operator.name!r}. Choose from: {', '.join(names(kind))}.")
+    if not isinstance(left, Reference) or left.keys:
+        return Lookup(left, operator)
+    identity = (left, operator)
+    found = schema.cache.get(identity)
+    if found is None:
+        found = schema.cache[identity] = Lookup(left, operator)
+    return cast("Lookup", found)
+
+
+def refuse_many(node: Node, what: str) -> None:
+    """Raise `FieldError` for a column of which there may be several for one row."""
+    if isinstance(node, Reference):
+        for hop in node.path:
+            if hop.many:
+                raise FieldError(
+                    f"Cannot {what} {node!r}: {hop.source.name} has many {hop.target.name} rows. "
+                    "It would give rows several times."
+                )
+    if not isinstance(node, (Condition, Aggregate)):  # which ask for related rows in a subquery of their own
+        for part in node.parts:
+            refuse_many(part, what)
