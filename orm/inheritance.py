@@ -100,8 +100,10 @@ def own_options(order: Sequence[type], meta: Any) -> dict[str, Any]:
         return {}
     others = [base.__dict__.get("Meta") for base in order]
     said: dict[str, Any] = {}
-    for part in reversed(cast("Any", meta).__mro__[:-1]):
+    parts: tuple[type, ...] = cast("Any", meta).__mro__[:-1]
+    for part in reversed(parts):
         if part is meta or part not in others:
-            own = {option: value for option, value in vars(part).items() if not option.startswith("__")}
-            said.update(own if part is meta else {o: v for o, v in own.items() if o not in NOT_INHERITED})
+            left_out = frozenset[str]() if part is meta else NOT_INHERITED
+            own: dict[str, Any] = {n: v for n, v in vars(part).items() if not n.startswith("__") and n not in left_out}
+            said.update(own)
     return said
