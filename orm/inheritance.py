@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from orm.exceptions import FieldError
 from orm.fields import Field
@@ -66,13 +66,12 @@ def declarations(name: str, order: Sequence[type], own: Mapping[str, Any]) -> di
             else:
                 found[field] = value
     for base in order:
-        if not issubclass(base, Instance):
-            _check_plain(name, base, found)
+        _check_plain(name, base, found)
     return found
 
 
 def _check_plain(name: str, base: type, found: Mapping[str, Any]) -> None:
-    """Refuse a class that is no model, and has slots, fields that would be none, or attributes that a field hides."""
+    """Refuse a class that is no model and has slots, fields that would be none, or attributes that a field hides."""
     if base.__dict__.get("__slots__"):
         raise FieldError(f"{name} inherits from {base.__name__}, which has __slots__. Mixins of models cannot.")
     for field, value in base.__dict__.items():
@@ -100,7 +99,7 @@ def own_options(order: Sequence[type], meta: Any) -> dict[str, Any]:
         return {}
     others = [base.__dict__.get("Meta") for base in order]
     said: dict[str, Any] = {}
-    parts: tuple[type, ...] = cast("Any", meta).__mro__[:-1]
+    parts: tuple[type, ...] = meta.__mro__[:-1]
     for part in reversed(parts):
         if part is meta or part not in others:
             left_out = frozenset[str]() if part is meta else NOT_INHERITED
