@@ -72,6 +72,8 @@ def declarations(name: str, order: Sequence[type], own: Mapping[str, Any]) -> di
 
 def _check_plain(name: str, base: type, found: Mapping[str, Any]) -> None:
     """Refuse a class that is no model and has slots, fields that would be none, or attributes that a field hides."""
+    if issubclass(base, Instance):
+        return
     if base.__dict__.get("__slots__"):
         raise FieldError(f"{name} inherits from {base.__name__}, which has __slots__. Mixins of models cannot.")
     for field, value in base.__dict__.items():
