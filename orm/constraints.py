@@ -2,92 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, ClassVar, Final, cast
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final, Literal, cast
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import conv
 
-from orm.aggregates import Aggregate
-from orm.conditions import Constant, Q
-from orm.definitions import Definition, enumerated
+from orm import rowterms
+from orm.definitions import Definition
 from orm.exceptions import FieldError
-from orm.expressions import Clause, Comparison, Condition, Expression, F, Ordering, Reference
-from orm.lookups import resolve_condition
-from orm.ordering import ordering
-from orm.parameters import Param, ParameterLeaf, ParameterMembers
-from orm.query import Node, Query, walk
+from orm.expressions import Condition, Expression
+from orm.query import Node
+from orm.rowterms import Term
 from orm.schema import Schema, TablePart
-from orm.subqueries import Exists, Outer, OuterRef, Subselect
-from orm.windows import Window, WindowFunction
+from orm.specs import FieldSpec
+from orm.support import PREFIXES, Needs
 
-Term = str | Expression[Any] | Ordering
-"""What an index has: the name of a field, with `-` before it for descending; an expression; an order."""
+Deferrable = Literal["deferred", "immediate"]
+"""When a constraint that may wait is checked, unless a transaction says otherwise."""
 
-_FOREIGN: Final[tuple[tuple[type[Node], str], ...]] = (
-    (Aggregate, "an aggregate"),
-    (Window, "a window"),
-    (WindowFunction, "a window function"),
-    (Subselect, "a query set"),
-    (Exists, "a query set"),
-    (OuterRef, "a field of another query"),
-    (Outer, "a field of another query"),
-    (Param, "a parameter"),
-    (ParameterLeaf, "about a parameter"),
-    (ParameterMembers, "about a parameter"),
-    (Clause, "an expression of SQLAlchemy Core"),
-)
-"""What the definition of a table cannot have in it."""
+_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_QUALIFIED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 
 
 class _Terms(TablePart):
-    """Fields and expressions that are taken together."""
+    """Fields and expressions that are taken together, of all rows or of those that meet a condition."""
 
-    __slots__ = ("terms",)
+    __slots__ = ("condition", "include", "terms")
 
     unique: ClassVar[bool] = False
 
-    def __init__(self, *terms: Term, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self,
+        *terms: Term,
+        name: str | None,
+        condition: Node | None,
+        include: Sequence[str],
+        violation_message: str | None = None,
+    ) -> None:
+        super().__init__(name, violation_message)
         what = type(self).__name__
         if not terms:
             raise FieldError(f"{what} names no field. Give names, orders or expressions: orm.{what}('name').")
         for term in terms:
-            if not isinstance(term, (str, Expression, Ordering)) or isinstance(term, Clause):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise FieldError(
-                    f"{what} takes names of fields ('name', '-name'), orders (F('name').desc()) and expressions, not "
-                    f"{term!r}."
-                )
-            if name is None and not _is_field(term):
+            rowterms.check_term(term, what)
+            if name is None and not rowterms.is_field(term):
                 raise FieldError(f"{what} of {term!r} needs a name of its own: {what}(…, name='…').")
+        if condition is not None:
+            rowterms.check_condition(condition, f"condition of {what}")
+            if name is None:
+                raise FieldError(f"{what} with a condition needs a name of its own: {what}(…, name='…').")
         self.terms = terms
+        self.condition = condition
+        self.include = _names("include", include)
+
+    @property
+    def needs(self) -> Needs:
+        """What it asks of an engine."""
+        return Needs(repr(self), condition=self.condition is not None, include=bool(self.include))
+
+    def _said(self) -> dict[str, Any]:
+        """The options that were given, for messages."""
+        return {"name": self.name, "condition": self.condition, "include": list(self.include) or None}
 
     def __repr__(self) -> str:
-        name = [] if self.name is None else [f"name={self.name!r}"]
-        return f"{type(self).__name__}({', '.join([*map(repr, self.terms), *name])})"
+        options = [f"{option}={value!r}" for option, value in self._said().items() if value is not None]
+        return f"{type(self).__name__}({', '.join([*map(repr, self.terms), *options])})"
 
     def check(self, schema: Schema) -> None:
-        for term in self.terms:
-            self._resolved(schema, term)
+        what = repr(self)
+        fields = [rowterms.column_of(rowterms.resolved_term(schema, term, what)) for term in self.terms]
+        for spec in self._included(schema):
+            if spec in fields:
+                raise FieldError(f"{schema.name}.Meta: {what} includes {spec.label}, which it has already.")
+        if self.condition is not None:
+            rowterms.resolved_check(schema, self.condition, what)
+
+    def _included(self, schema: Schema) -> list[FieldSpec]:
+        found: list[FieldSpec] = []
+        for name in self.include:
+            spec = schema.field(name)
+            if spec is None:
+                raise schema.unknown(name)
+            found.append(spec)
+        return found
 
     def attach(self, schema: Schema, table: sa.Table) -> None:
-        terms = [self._element(self._resolved(schema, term), schema, table) for term in self.terms]
-        sa.Index(self.name_in(schema), *terms, unique=self.unique)  # which finds the table by the columns
+        needs = self.needs
+        terms = [self._element(index, needs, schema, table) for index in range(len(self.terms))]
+        options = self._options(needs, schema, table)
+        # SQLAlchemy finds the table by the columns.
+        sa.Index(self.name_in(schema), *terms, unique=self.unique, info=self.info, **options)
 
-    def _resolved(self, schema: Schema, term: Term) -> Ordering:
-        for part in _given(term) if isinstance(term, Node) else ():
-            _refuse(part, repr(self), schema)
-        resolved = ordering(Query(schema), term)
-        _check_row(resolved, repr(self), schema)
-        return cast("Ordering", enumerated(resolved))
+    def _options(self, needs: Needs, schema: Schema, table: sa.Table) -> dict[str, Any]:
+        """What SQLAlchemy is told of each engine that has it."""
+        options: dict[str, Any] = {}
+        if self.condition is not None:
+            condition = rowterms.resolved_check(schema, self.condition, needs.what)
+            made = Definition(schema, condition, needs, rowterms.columns_of(condition, table))
+            options |= {"postgresql_where": made, "sqlite_where": made}
+        if self.include:
+            options["postgresql_include"] = [spec.name for spec in self._included(schema)]  # the keys in the table
+        return options
 
-    def _element(self, term: Ordering, schema: Schema, table: sa.Table) -> sa.ColumnElement[Any]:
-        """A term as SQLAlchemy has it: a column as such, for it to be told from an expression."""
-        by = term.parts[0]
-        if isinstance(by, Reference) and not by.keys and term.nulls is None:
-            column = table.c[by.spec.name]
+    def _operator_class(self, index: int) -> str | None:
+        """The operators that are taken for a term."""
+        return None
+
+    def _element(self, index: int, needs: Needs, schema: Schema, table: sa.Table) -> sa.ColumnElement[Any]:
+        """A term as SQLAlchemy has it: a column as such where no more is asked, to tell it from an expression."""
+        term = rowterms.resolved_term(schema, self.terms[index], needs.what)
+        spec = rowterms.column_of(term)
+        if spec is not None and term.nulls is None and needs == Needs(needs.what):
+            column = table.c[spec.name]
             return column.desc() if term.descending else column
-        return Definition(schema, term, repr(self), _columns(term, table))
+        return Definition(schema, term, needs, rowterms.columns_of(term, table), self._operator_class(index))
 
 
 class Index(_Terms):
@@ -97,49 +128,165 @@ class Index(_Terms):
         terms: names of fields, with `-` before them for descending, orders (`F("plays").desc(nulls="last")`) and
             expressions (`F("price") * F("number")`, functions).
         name: its name in the database, in which `%(table)s` stands for the table's; made by the naming convention
-            if there are only fields.
+            if there are only fields and no condition.
+        condition: only the rows that meet it are in the index: `Q(deleted=None)`. Not on MySQL and MariaDB.
+        include: the names of fields whose values are in it, too, without being looked for. On PostgreSQL only.
+        method: how it is made: on PostgreSQL an access method (`"gin"`, `"gist"`, `"brin"`, `"hash"`, `"btree"` or one
+            of an extension), on MySQL and MariaDB `"btree"`, `"fulltext"` or `"spatial"`, on SQLite `"btree"`.
+        operator_classes: the operator class of each term, `None` for its type's own. On PostgreSQL only.
 
     Raises:
-        FieldError: a term is none of these, or an expression has no name.
+        FieldError: a term is none of these, an option does not fit, or it has no name and needs one.
     """
 
-    __slots__ = ()
+    __slots__ = ("method", "operator_classes")
+
+    def __init__(
+        self,
+        *terms: Term,
+        name: str | None = None,
+        condition: Condition | Expression[bool] | Expression[bool | None] | None = None,
+        include: Sequence[str] = (),
+        method: str | None = None,
+        operator_classes: Sequence[str | None] = (),
+    ) -> None:
+        super().__init__(*terms, name=name, condition=condition, include=include)
+        self.method = checked_method(method, "Index")
+        self.operator_classes = _operator_classes(operator_classes, len(terms))
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(
+            repr(self),
+            condition=self.condition is not None,
+            include=bool(self.include),
+            method=self.method,
+            operator_classes=any(self.operator_classes),
+        )
+
+    def _said(self) -> dict[str, Any]:
+        classes = list(self.operator_classes) or None
+        return {**super()._said(), "method": self.method, "operator_classes": classes}
+
+    def _operator_class(self, index: int) -> str | None:
+        return self.operator_classes[index] if self.operator_classes else None
+
+    def _options(self, needs: Needs, schema: Schema, table: sa.Table) -> dict[str, Any]:
+        options = super()._options(needs, schema, table)
+        if self.method in PREFIXES:
+            options["mysql_prefix"] = self.method.upper()
+        elif self.method is not None:
+            options["postgresql_using"] = self.method
+        return options
+
+
+class Unique(sa.UniqueConstraint):
+    """A unique constraint that asks for what not every engine has."""
+
+    needs: Needs
+
+
+@compiles(Unique)
+def _compile(made: Unique, compiler: Any, **options: Any) -> str:
+    made.needs.check(compiler.dialect)
+    return cast("str", compiler.visit_unique_constraint(made, **options))
 
 
 class UniqueConstraint(_Terms):
     """No two rows have the same values of these fields and expressions.
 
-    With expressions it is a unique index, which MariaDB does not have: creating the table raises `NotSupportedError`
-    there.
+    With expressions or a condition it is a unique index. MariaDB has none on expressions, MySQL and MariaDB none with
+    a condition: creating the table raises `NotSupportedError` there.
 
     Args:
         terms: names of fields, and expressions.
         name: its name in the database, in which `%(table)s` stands for the table's; made by the naming convention
-            if there are only fields.
+            if there are only fields and no condition.
+        condition: only rows that meet it are compared: `Q(deleted=None)`. Not on MySQL and MariaDB.
+        include: the names of fields whose values are in its index, too, to be read from there. On PostgreSQL only.
+        nulls_distinct: whether any number of rows may have NULL in a field; they may, unless it is `False`, which is
+            possible on PostgreSQL only, since version 15.
+        deferrable: it is checked at the end of a transaction (`"deferred"`) or of each statement (`"immediate"`; others
+            are of each row), and `SET CONSTRAINTS` changes that. On PostgreSQL only.
+        violation_message: a sentence for users, which is at hand as `error.violation_message`.
 
     Raises:
-        FieldError: a term is neither, or an expression has no name.
+        FieldError: a term is neither, options contradict each other, or it has no name and needs one.
     """
 
-    __slots__ = ()
+    __slots__ = ("deferrable", "nulls_distinct")
     unique = True
+
+    def __init__(
+        self,
+        *terms: Term,
+        name: str | None = None,
+        condition: Condition | Expression[bool] | Expression[bool | None] | None = None,
+        include: Sequence[str] = (),
+        nulls_distinct: bool | None = None,
+        deferrable: Deferrable | None = None,
+        violation_message: str | None = None,
+    ) -> None:
+        super().__init__(*terms, name=name, condition=condition, include=include, violation_message=violation_message)
+        if nulls_distinct not in (None, True, False):
+            raise FieldError(f"nulls_distinct of UniqueConstraint is True or False, not {nulls_distinct!r}.")
+        self.nulls_distinct = nulls_distinct
+        self.deferrable = checked_deferrable(deferrable, "UniqueConstraint")
+        if deferrable is not None and (condition is not None or not self.fields):
+            raise FieldError(
+                "UniqueConstraint with a condition or an expression is an index in the database, which cannot be "
+                "deferred. Leave deferrable out, or give names of fields alone."
+            )
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of its fields; empty if it has expressions."""
+        return rowterms.plain_names(self.terms)
 
     @property
     def unique_fields(self) -> tuple[str, ...]:
-        names = [term.name if isinstance(term, F) else term for term in self.terms]
-        plain = [name for name in names if isinstance(name, str) and "__" not in name and name[:1] != "-"]
-        return tuple(plain) if len(plain) == len(names) else ()
+        return self.fields if self.condition is None and self.deferrable is None else ()
 
     @property
     def unique_expressions(self) -> bool:
-        return not self.unique_fields
+        return not self.fields
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(
+            repr(self),
+            condition=self.condition is not None,
+            include=bool(self.include),
+            nulls_equal=self.nulls_distinct is False,
+            deferrable=self.deferrable is not None,
+        )
+
+    def _said(self) -> dict[str, Any]:
+        return {**super()._said(), "nulls_distinct": self.nulls_distinct, "deferrable": self.deferrable}
+
+    def _options(self, needs: Needs, schema: Schema, table: sa.Table) -> dict[str, Any]:
+        options = super()._options(needs, schema, table)
+        if self.nulls_distinct is False:
+            options["postgresql_nulls_not_distinct"] = True
+        return options
 
     def attach(self, schema: Schema, table: sa.Table) -> None:
-        if self.unique_expressions:
+        if not self.fields or self.condition is not None:
             super().attach(schema, table)
             return
-        columns = [self._element(self._resolved(schema, name), schema, table) for name in self.unique_fields]
-        table.append_constraint(sa.UniqueConstraint(*cast("Any", columns), name=self.name_in(schema)))
+        needs = self.needs
+        terms = [rowterms.resolved_term(schema, name, needs.what) for name in self.fields]
+        columns: list[Any] = [table.c[cast("FieldSpec", rowterms.column_of(term)).name] for term in terms]
+        made = Unique(
+            *columns,
+            name=self.name_in(schema),
+            deferrable=self.deferrable is not None or None,
+            initially=None if self.deferrable is None else self.deferrable.upper(),
+            info=self.info,
+            **self._options(needs, schema, table),
+        )
+        made.needs = needs
+        table.append_constraint(made)
 
 
 class CheckConstraint(TablePart):
@@ -148,6 +295,7 @@ class CheckConstraint(TablePart):
     Args:
         condition: a condition on the row's own fields, in words: `Q(price__gte=0)`, `F("starts") < F("ends")`.
         name: its name in the database, in which `%(table)s` stands for the table's.
+        violation_message: a sentence for users, which is at hand as `error.violation_message`.
 
     Raises:
         FieldError: it is no condition, or has no name.
@@ -155,92 +303,74 @@ class CheckConstraint(TablePart):
 
     __slots__ = ("condition",)
 
-    def __init__(self, condition: Condition | Expression[bool] | Expression[bool | None], *, name: str) -> None:
-        super().__init__(name)
+    def __init__(
+        self,
+        condition: Condition | Expression[bool] | Expression[bool | None],
+        *,
+        name: str,
+        violation_message: str | None = None,
+    ) -> None:
+        super().__init__(name, violation_message)
         if name is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise FieldError("CheckConstraint needs a name, which errors give: CheckConstraint(…, name='…').")
-        if not isinstance(condition, (Condition, Expression)) or isinstance(condition, Clause):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise FieldError(
-                f"CheckConstraint takes a condition in words, Q(price__gte=0) or F('starts') < F('ends'), not "
-                f"{condition!r}."
-            )
+        rowterms.check_condition(condition, "CheckConstraint")
         self.condition: Node = condition
 
     def __repr__(self) -> str:
         return f"CheckConstraint({self.condition!r}, name={self.name!r})"
 
     def check(self, schema: Schema) -> None:
-        self._resolved(schema)
+        rowterms.resolved_check(schema, self.condition, repr(self))
 
     def attach(self, schema: Schema, table: sa.Table) -> None:
-        condition = self._resolved(schema)
-        made = Definition(schema, condition, repr(self), _columns(condition, table))
+        what = repr(self)
+        condition = rowterms.resolved_check(schema, self.condition, what)
+        made = Definition(schema, condition, Needs(what), rowterms.columns_of(condition, table))
         # The convention for checks would put the table's name before one that is given.
-        sa.CheckConstraint(made, name=conv(cast("str", self.name_in(schema))))  # which finds the table by the columns
-
-    def _resolved(self, schema: Schema) -> Node:
-        for part in _given(self.condition):
-            _refuse(part, repr(self), schema)
-        resolved = resolve_condition(Query(schema), self.condition)
-        if isinstance(resolved, Constant):
-            raise FieldError(f"{schema.name}.Meta: {self!r} is always {resolved!r}. Give a condition on its fields.")
-        _check_row(resolved, repr(self), schema)
-        return enumerated(resolved)
+        name = conv(cast("str", self.name_in(schema)))
+        sa.CheckConstraint(made, name=name, info=self.info)  # which finds the table by the columns
 
 
-def _is_field(term: Term) -> bool:
-    """Whether a term is a field, perhaps in an order."""
-    if isinstance(term, Ordering):
-        return term.nulls is None and isinstance(term.parts[0], F) and _is_field(term.parts[0])
-    name = term.name if isinstance(term, F) else term
-    return isinstance(name, str) and "__" not in name
+def checked_method(method: object, what: str) -> str | None:
+    """The name of an access method. Raises `FieldError` for what is none."""
+    if method is None or (isinstance(method, str) and _WORD.fullmatch(method)):
+        return method if method is None else method.lower()
+    raise FieldError(f"method of {what} is the name of an access method, such as 'gin', not {method!r}.")
 
 
-def _given(node: Node) -> Iterator[Node]:
-    """What a user put together: the parts, and what is compared with them."""
-    yield node
-    operands: tuple[Any, ...] = ()
-    if isinstance(node, Comparison):
-        operands = (node.operand,)
-    elif isinstance(node, Q):
-        operands = tuple(node.words.values())
-    for value in operands:
-        for item in cast("list[Any]", value) if isinstance(value, (list, tuple)) else [value]:
-            if isinstance(item, sa.ColumnElement):
-                yield Clause(cast("Any", item))
-            elif isinstance(item, Node):
-                yield from _given(item)
-    for part in node.parts:
-        yield from _given(part)
+def checked_deferrable(deferrable: Any, what: str) -> Deferrable | None:
+    """When a constraint is checked. Raises `FieldError` for another word."""
+    if deferrable not in (None, "deferred", "immediate"):
+        raise FieldError(
+            f"deferrable of {what} is 'deferred' (checked at the end of the transaction unless it says otherwise) or "
+            f"'immediate' (of each statement), not {deferrable!r}."
+        )
+    found: Deferrable | None = deferrable
+    return found
 
 
-def _refuse(part: Node, what: str, schema: Schema) -> None:
-    for kind, name in _FOREIGN:
-        if isinstance(part, kind):
-            raise _not_of_row(cast("object", part), name, what, schema)
+def _listed(value: object) -> tuple[Any, ...] | None:
+    """What is in a list or a tuple; `None` for anything else."""
+    return tuple(cast("Sequence[Any]", value)) if isinstance(value, (list, tuple)) else None
 
 
-def _not_of_row(part: object, name: str, what: str, schema: Schema) -> FieldError:
-    return FieldError(
-        f"{schema.name}.Meta: {what} cannot have {part!r} in it, which is {name}. The database computes it of one "
-        "row alone: possible are its own fields, in words, values, and functions of them."
-    )
+def _names(option: str, names: object) -> tuple[str, ...]:
+    found = _listed(names)
+    if found is None:
+        raise FieldError(f"{option} takes a list of names of fields, as in ['name'], not {names!r}.")
+    for name in found:
+        if not isinstance(name, str) or found.count(name) > 1:
+            raise FieldError(f"{option} takes names of fields, each of them once, not {list(found)!r}.")
+    return found
 
 
-def _check_row(resolved: Node, what: str, schema: Schema) -> None:
-    """Refuse what needs more than the row itself, or nothing of it."""
-    own = False
-    for part in walk(resolved):
-        _refuse(part, what, schema)
-        if isinstance(part, Reference):
-            if part.path:
-                raise _not_of_row(cast("object", part), "a field of a related row", what, schema)
-            own = True
-    if not own:
-        raise FieldError(f"{schema.name}.Meta: {what} names no field. Choose from: {', '.join(schema.names)}.")
-
-
-def _columns(node: Node, table: sa.Table) -> list[sa.Column[Any]]:
-    """The columns that a resolved node is about."""
-    names = [part.spec.name for part in walk(node) if isinstance(part, Reference)]
-    return [table.c[name] for name in dict.fromkeys(names)]
+def _operator_classes(names: object, count: int) -> tuple[str | None, ...]:
+    found = _listed(names)
+    if found is None or len(found) not in (0, count):
+        raise FieldError(
+            f"operator_classes takes a list with one for each term ({count}), None for its type's own, not {names!r}."
+        )
+    for name in found:
+        if name is not None and not (isinstance(name, str) and _QUALIFIED.fullmatch(name)):
+            raise FieldError(f"operator_classes takes names, such as 'gin_trgm_ops', not {name!r}.")
+    return found

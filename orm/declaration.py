@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from orm.constraints import CheckConstraint, Index, UniqueConstraint
 from orm.exceptions import FieldError
+from orm.exclusion import ExclusionConstraint
 from orm.numeric import BigAutoField
 from orm.relations import RelationField
 from orm.schema import Instance, Options, RelationSpec, Schema
@@ -30,7 +31,7 @@ _META: Final = (
 
 _LISTS: Final[Mapping[str, tuple[type, ...]]] = {
     "ordering": (object,),
-    "constraints": (UniqueConstraint, CheckConstraint),
+    "constraints": (UniqueConstraint, CheckConstraint, ExclusionConstraint),
     "indexes": (Index,),
 }
 """The options that are lists, and what is in them."""
@@ -135,7 +136,7 @@ def _check_parts(schema: Schema) -> None:
         if (name := part.name_in(other)) is not None
     }
     keys = [spec for spec in schema.relation_specs.values() if spec.attribute is not None]
-    complete = all(isinstance(spec.to, Schema) or spec.to in schemas for spec in keys)
+    complete = all(isinstance(spec.to, Schema) or spec.to in {schema.name, *schemas} for spec in keys)
     for part in schema.options.parts:
         name = part.name_in(schema)
         if name in taken:

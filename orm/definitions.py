@@ -21,12 +21,13 @@ from orm.database.sqlite_functions import FUNCTIONS
 from orm.elements import element
 from orm.engines import engine_name, is_mariadb
 from orm.exceptions import NotSupportedError
-from orm.expressions import Ordering
+from orm.expressions import Ordering, Reference
 from orm.literals import literal
 from orm.operators import Element
 from orm.query import Counter, Node
 from orm.schema import Schema
 from orm.scopes import Compilation, Scope
+from orm.support import Needs
 
 # Since which version of MySQL and MariaDB they have, and keep to, what is defined.
 _CHECKS = ((8, 0, 16), (10, 2, 1))
@@ -54,23 +55,50 @@ def enumerated(node: Node) -> Node:
     return node.with_children(children) if changed else node
 
 
+class OperatorClass(sa.ColumnElement[Any]):
+    """A term of an index and the operators that PostgreSQL takes for it."""
+
+    inherit_cache = False
+    _traverse_internals: Any = [("by", InternalTraversal.dp_clauseelement)]
+
+    def __init__(self, by: Element, name: str) -> None:
+        self.by = by
+        self.name = name
+        self.type = by.type
+
+
+@compiles(OperatorClass)
+def _compile_operator_class(made: OperatorClass, compiler: Any, **options: Any) -> str:
+    names = [compiler.preparer.quote(name) for name in made.name.split(".")]
+    return f"{compiler.process(made.by, **options)} {'.'.join(names)}"
+
+
 class Definition(sa.ColumnElement[Any]):
     """A resolved condition or expression in the definition of a table.
 
     Attributes:
         node: the condition or the expression; an `Ordering` for a term of an index.
-        what: what it is part of, for messages.
+        needs: what it is part of, and what that asks of an engine.
         columns: the table's columns in it, by which SQLAlchemy finds the table.
+        operator_class: the operators that are taken for a term of an index, where they are named.
     """
 
     inherit_cache = False
     _traverse_internals: Any = [("columns", InternalTraversal.dp_clauseelement_list)]
 
-    def __init__(self, schema: Schema, node: Node, what: str, columns: Sequence[sa.Column[Any]]) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        node: Node,
+        needs: Needs,
+        columns: Sequence[sa.Column[Any]],
+        operator_class: str | None = None,
+    ) -> None:
         self.schema = schema
         self.node = node
-        self.what = what
+        self.needs = needs
         self.columns = list(columns)
+        self.operator_class = operator_class
         self.type = sa.types.NULLTYPE
 
     def terms(self, dialect: Dialect) -> list[Element]:
@@ -85,6 +113,8 @@ class Definition(sa.ColumnElement[Any]):
             return [_built(self, node, dialect)]
         found = _built(self, node.parts[0], dialect)
         by: Element = found if isinstance(found, sa.Column) else elements.Grouping(found)
+        if self.operator_class is not None:
+            by = OperatorClass(by, self.operator_class)
         term = by.desc() if node.descending else by
         if node.nulls is None:
             return [term]
@@ -96,30 +126,36 @@ class Definition(sa.ColumnElement[Any]):
 
 @compiles(Definition)
 def _compile(made: Definition, compiler: Any, **options: Any) -> str:
+    options["include_table"] = False  # as SQLAlchemy says for all but the condition of an EXCLUDE
     return ", ".join([compiler.process(term, **options) for term in made.terms(compiler.dialect)])
 
 
 def _check_engine(made: Definition, dialect: Dialect) -> None:
     """Refuse what the server does not have, or would read and forget, as far as its version is known."""
+    made.needs.check(dialect)
     if dialect.name != "mysql":
         return
     version: tuple[Any, ...] = dialect.server_version_info or ()
     mariadb, name = is_mariadb(dialect), engine_name(dialect)
+    what = made.needs.what
     if not isinstance(made.node, Ordering):
         needed = _CHECKS[1 if mariadb else 0]
         if version and version < needed:
-            raise NotSupportedError(
-                f"{name} keeps to CHECK constraints, here {made.what}, since {_number(needed)} only."
-            )
+            raise NotSupportedError(f"{name} keeps to CHECK constraints, here {what}, since {_number(needed)} only.")
+    elif _is_column(made.node):
+        return
     elif mariadb:
         raise NotSupportedError(
-            f"MariaDB has no indexes on expressions, here {made.what}. Keep the value in a field of its own, and name "
+            f"MariaDB has no indexes on expressions, here {what}. Keep the value in a field of its own, and name "
             "that field instead."
         )
     elif version and version < _EXPRESSIONS:
-        raise NotSupportedError(
-            f"{name} has indexes on expressions, here {made.what}, since {_number(_EXPRESSIONS)} only."
-        )
+        raise NotSupportedError(f"{name} has indexes on expressions, here {what}, since {_number(_EXPRESSIONS)} only.")
+
+
+def _is_column(term: Ordering) -> bool:
+    by = term.parts[0]
+    return isinstance(by, Reference) and not by.keys and term.nulls is None
 
 
 def _number(version: tuple[int, ...]) -> str:
@@ -134,7 +170,7 @@ def _built(made: Definition, node: Node, dialect: Dialect) -> Element:
     table = made.schema.table
     found = element(placed, Scope(Compilation(dialect, values=values), table, {(): table}))
     if dialect.name == "sqlite":
-        _refuse_our_functions(found, made.what)
+        _refuse_our_functions(found, made.needs.what)
 
     def replace(element: Any, **_: Any) -> Any:
         if not isinstance(element, sa.BindParameter):

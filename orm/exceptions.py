@@ -17,7 +17,8 @@
         │   ├── UniqueViolation
         │   ├── ForeignKeyViolation
         │   ├── NotNullViolation
-        │   └── CheckViolation
+        │   ├── CheckViolation
+    │   └── ExclusionViolation          PostgreSQL: another row excludes this one
         ├── OperationalError            not the statement's fault
         │   ├── SerializationFailure    run the transaction again
         │   ├── DeadlockDetected        run the transaction again
@@ -125,6 +126,7 @@ class IntegrityError(DatabaseError):
         columns: the names of the columns, as far as they are known.
         model: the name of the model, when the statement came from one.
         fields: the names of the model's fields, when the statement came from one.
+        violation_message: what the constraint says to users, if it was given a `violation_message`.
     """
 
     def __init__(
@@ -141,6 +143,7 @@ class IntegrityError(DatabaseError):
         self.columns = tuple(columns)
         self.model: str | None = None
         self.fields: tuple[str, ...] = ()
+        self.violation_message: str | None = None
 
 
 class UniqueViolation(IntegrityError):
@@ -157,6 +160,10 @@ class NotNullViolation(IntegrityError):
 
 class CheckViolation(IntegrityError):
     """A CHECK constraint was violated."""
+
+
+class ExclusionViolation(IntegrityError):
+    """Another row excludes this one; PostgreSQL alone has such constraints."""
 
 
 class OperationalError(DatabaseError):

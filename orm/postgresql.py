@@ -1,4 +1,4 @@
-"""What PostgreSQL alone has: arrays, ranges, full text search, and trigrams.
+"""What PostgreSQL alone has: arrays, ranges, exclusion constraints, full text search, and trigrams.
 
 On another engine they raise `NotSupportedError`, which says what to use instead: a field when its table is created, a
 function or lookup when its query is run.
@@ -18,6 +18,7 @@ from typing_extensions import Unpack
 from orm import ranges
 from orm.arrays import ArrayLength, ArrayType
 from orm.exceptions import FieldError
+from orm.exclusion import ExclusionConstraint
 from orm.fields import Field, Options, Server, checked, limits
 from orm.fulltext import SearchHeadline, SearchQuery, SearchRank, SearchVector
 from orm.ranges import RangeLower, RangeType, RangeUpper
@@ -36,6 +37,7 @@ __all__ = [
     "DateRange",
     "DateTimeRange",
     "DecimalRange",
+    "ExclusionConstraint",
     "IntegerRange",
     "Range",
     "RangeLower",

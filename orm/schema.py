@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import sqlalchemy as sa
 
-from orm import ddl
+from orm import ddl, violations
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
 from orm.specs import BoundedCache, FieldSpec
@@ -136,16 +136,25 @@ class TablePart:
 
     Attributes:
         name: the name that it was given; `None` for one that the naming convention makes.
-        unique_fields: the fields of which no two rows have the same values; empty where it is about something else.
+        violation_message: what users are told when a row violates it.
+        unique_fields: the fields of which no two rows have the same values at any time; empty where it is about
+            something else, or about some of the rows.
         unique_expressions: no two rows have the same values of its expressions.
     """
 
-    __slots__ = ("name",)
+    __slots__ = ("name", "violation_message")
 
-    def __init__(self, name: str | None) -> None:
-        if name is not None and (not isinstance(name, str) or not name):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise FieldError(f"The name of {type(self).__name__} is a text, not {name!r}.")
+    def __init__(self, name: str | None, violation_message: str | None = None) -> None:
+        for what, text in (("name", name), ("violation_message", violation_message)):
+            if text is not None and (not isinstance(text, str) or not text):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise FieldError(f"The {what} of {type(self).__name__} is a text, not {text!r}.")
         self.name = name
+        self.violation_message = violation_message
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What SQLAlchemy's constraint keeps for us."""
+        return {} if self.violation_message is None else {violations.MESSAGE: self.violation_message}
 
     @property
     def unique_fields(self) -> tuple[str, ...]:
@@ -293,7 +302,8 @@ class Schema:
 def _resolve(schema: Schema, spec: RelationSpec) -> Relation:
     if spec.kind == "reverse":
         return _resolve_reverse(schema, spec)
-    target = schema.registry.get(spec.to, f"{schema.name}.{spec.name}")
+    # A model that refers to itself is not among the registered ones while it is declared.
+    target = schema if spec.to == schema.name else schema.registry.get(spec.to, f"{schema.name}.{spec.name}")
     inverse = spec.related_name or _declared_inverse(target, schema, spec.name)
     if spec.kind == "many_to_many":
         return _resolve_many_to_many(schema, spec, target, inverse)

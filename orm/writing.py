@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
-from sqlalchemy.sql import visitors
 
-from orm import types
+from orm import types, violations
 from orm.arrays import literal
 from orm.database import Database, Outcome
-from orm.exceptions import IntegrityError, NotNullViolation, StaleInstance, UniqueViolation, ValidationError
+from orm.exceptions import IntegrityError, StaleInstance, ValidationError
 from orm.plans import Plan
 from orm.schema import Schema
 from orm.specs import FieldSpec
@@ -523,34 +521,5 @@ async def run(
     try:
         return await database.run(sql or plan.sql, arguments, info=plan, timeout=timeout)
     except IntegrityError as error:
-        explain(error, schema)
+        violations.explain(error, schema, schema.registry.schemas.values(), plan.operation)
         raise
-
-
-def explain(error: IntegrityError, schema: Schema) -> None:
-    """Say which model and fields a violated constraint is about, as far as the server told."""
-    owner = schema
-    if error.table not in (None, schema.tablename):
-        owner = next((s for s in schema.registry.schemas.values() if s.tablename == error.table), schema)
-    error.model = owner.name
-    columns = list(error.columns)
-    if error.constraint and (not columns or isinstance(error, UniqueViolation)):  # whose expressions no server tells
-        columns = _constraint_columns(owner, error.constraint) or columns
-    by_column = {spec.column: spec.label for spec in owner.fields.values()}
-    error.fields = tuple([by_column[column] for column in columns if column in by_column])
-    if error.fields or isinstance(error, NotNullViolation):
-        names = ", ".join(error.fields)
-        error.args = (f"{owner.name}.{names}: {error.args[0]}", *error.args[1:])
-
-
-def _constraint_columns(schema: Schema, name: str) -> list[str]:
-    if name == "PRIMARY":  # what MySQL calls every primary key
-        return [key.column for key in schema.keys]
-    for index in schema.table.indexes:
-        if index.name == name:
-            parts = [part for expression in index.expressions for part in visitors.iterate(cast("Any", expression))]
-            return list(dict.fromkeys([part.name for part in parts if isinstance(part, sa.Column)]))
-    for constraint in schema.table.constraints:
-        if constraint.name == name:
-            return [column.name for column in getattr(constraint, "columns", ())]
-    return []

@@ -423,6 +423,8 @@ class PostgreSQLSource(Source):
         ) as error:
             raise unreachable(url, "PostgreSQL", error, _cure(error)) from error
         keep_alive(raw._transport)
+        version = raw.get_server_version()
+        self.dialect.server_version_info = (version.major, version.minor)
         return PostgreSQLConnection(raw, pgbouncer=options.pgbouncer)
 
 

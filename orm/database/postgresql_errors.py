@@ -14,6 +14,7 @@ from orm.exceptions import (
     DataError,
     DeadlockDetected,
     Error,
+    ExclusionViolation,
     ForeignKeyViolation,
     IntegrityError,
     LockTimeout,
@@ -33,6 +34,7 @@ _STATES: Mapping[str, type[Error]] = {
     "23503": ForeignKeyViolation,
     "23505": UniqueViolation,
     "23514": CheckViolation,
+    "23P01": ExclusionViolation,
     "25006": ProgrammingError,  # a write in a read-only transaction
     "40001": SerializationFailure,
     "40P01": DeadlockDetected,

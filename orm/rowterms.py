@@ -1,0 +1,147 @@
+"""What constraints and indexes may have in them: fields, expressions and conditions of one row alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+import sqlalchemy as sa
+
+from orm.aggregates import Aggregate
+from orm.conditions import Constant, Q
+from orm.definitions import enumerated
+from orm.exceptions import FieldError
+from orm.expressions import Clause, Comparison, Condition, Expression, F, Ordering, Reference
+from orm.lookups import resolve_condition
+from orm.ordering import ordering
+from orm.parameters import Param, ParameterLeaf, ParameterMembers
+from orm.query import Node, Query, walk
+from orm.schema import Schema
+from orm.specs import FieldSpec
+from orm.subqueries import Exists, Outer, OuterRef, Subselect
+from orm.windows import Window, WindowFunction
+
+Term = str | Expression[Any] | Ordering
+"""What an index has: the name of a field, with `-` before it for descending; an expression; an order."""
+
+_FOREIGN: Final[tuple[tuple[type[Node], str], ...]] = (
+    (Aggregate, "an aggregate"),
+    (Window, "a window"),
+    (WindowFunction, "a window function"),
+    (Subselect, "a query set"),
+    (Exists, "a query set"),
+    (OuterRef, "a field of another query"),
+    (Outer, "a field of another query"),
+    (Param, "a parameter"),
+    (ParameterLeaf, "about a parameter"),
+    (ParameterMembers, "about a parameter"),
+    (Clause, "an expression of SQLAlchemy Core"),
+)
+"""What the definition of a table cannot have in it."""
+
+
+def check_term(term: object, what: str) -> None:
+    """Raise `FieldError` for what is no term, or one of SQLAlchemy's."""
+    if not isinstance(term, (str, Expression, Ordering)) or isinstance(term, Clause):
+        raise FieldError(
+            f"{what} takes names of fields ('name', '-name'), orders (F('name').desc()) and expressions, not {term!r}."
+        )
+
+
+def check_condition(condition: object, what: str) -> None:
+    """Raise `FieldError` for what is no condition, or one of SQLAlchemy's."""
+    if not isinstance(condition, (Condition, Expression)) or isinstance(condition, Clause):
+        raise FieldError(
+            f"{what} takes a condition in words, Q(price__gte=0) or F('starts') < F('ends'), not {condition!r}."
+        )
+
+
+def is_field(term: Term) -> bool:
+    """Whether a term is a field, perhaps in an order."""
+    if isinstance(term, Ordering):
+        return term.nulls is None and isinstance(term.parts[0], F) and is_field(term.parts[0])
+    name = term.name if isinstance(term, F) else term
+    return isinstance(name, str) and "__" not in name
+
+
+def plain_names(terms: tuple[Term, ...]) -> tuple[str, ...]:
+    """The names of the fields that the terms are; empty if one of them is an expression or descends."""
+    names = [term.name if isinstance(term, F) else term for term in terms]
+    plain = [name for name in names if isinstance(name, str) and "__" not in name and name[:1] != "-"]
+    return tuple(plain) if len(plain) == len(names) else ()
+
+
+def resolved_term(schema: Schema, term: Term, what: str) -> Ordering:
+    """A term against the fields of a model. Raises `FieldError` when it needs more than the row itself."""
+    for part in _given(term) if isinstance(term, Node) else ():
+        _refuse(part, what, schema)
+    resolved = ordering(Query(schema), term)
+    _check_row(resolved, what, schema)
+    return cast("Ordering", enumerated(resolved))
+
+
+def resolved_check(schema: Schema, condition: Node, what: str) -> Node:
+    """A condition against the fields of a model. Raises `FieldError` when it needs more than the row itself."""
+    for part in _given(condition):
+        _refuse(part, what, schema)
+    resolved = resolve_condition(Query(schema), condition)
+    if isinstance(resolved, Constant):
+        raise FieldError(f"{schema.name}.Meta: {what} is always {resolved!r}. Give a condition on its fields.")
+    _check_row(resolved, what, schema)
+    return enumerated(resolved)
+
+
+def column_of(term: Ordering) -> FieldSpec | None:
+    """The field that a resolved term is, whatever its direction; `None` for an expression."""
+    by = term.parts[0]
+    return by.spec if isinstance(by, Reference) and not by.keys else None
+
+
+def columns_of(node: Node, table: sa.Table) -> list[sa.Column[Any]]:
+    """The columns that a resolved node is about."""
+    names = [part.spec.name for part in walk(node) if isinstance(part, Reference)]
+    return [table.c[name] for name in dict.fromkeys(names)]
+
+
+def _given(node: Node) -> Iterator[Node]:
+    """What a user put together: the parts, and what is compared with them."""
+    yield node
+    operands: tuple[Any, ...] = ()
+    if isinstance(node, Comparison):
+        operands = (node.operand,)
+    elif isinstance(node, Q):
+        operands = tuple(node.words.values())
+    for value in operands:
+        for item in cast("list[Any]", value) if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(item, sa.ColumnElement):
+                yield Clause(cast("Any", item))
+            elif isinstance(item, Node):
+                yield from _given(item)
+    for part in node.parts:
+        yield from _given(part)
+
+
+def _refuse(part: Node, what: str, schema: Schema) -> None:
+    for kind, name in _FOREIGN:
+        if isinstance(part, kind):
+            raise _not_of_row(cast("object", part), name, what, schema)
+
+
+def _not_of_row(part: object, name: str, what: str, schema: Schema) -> FieldError:
+    return FieldError(
+        f"{schema.name}.Meta: {what} cannot have {part!r} in it, which is {name}. The database computes it of one "
+        "row alone: possible are its own fields, in words, values, and functions of them."
+    )
+
+
+def _check_row(resolved: Node, what: str, schema: Schema) -> None:
+    """Refuse what needs more than the row itself, or nothing of it."""
+    own = False
+    for part in walk(resolved):
+        _refuse(part, what, schema)
+        if isinstance(part, Reference):
+            if part.path:
+                raise _not_of_row(cast("object", part), "a field of a related row", what, schema)
+            own = True
+    if not own:
+        raise FieldError(f"{schema.name}.Meta: {what} names no field. Choose from: {', '.join(schema.names)}.")
