@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from orm import persistence, writing
+from orm import cleaning, persistence, writing
 from orm.database import Database
 from orm.engines import engine_name
 from orm.exceptions import FieldError, NotSupportedError, ValidationError
@@ -116,7 +116,7 @@ async def insert_all(
 
     Instances whose row is known afterwards become that row; the others stay as they are.
     """
-    rows: list[dict[str, Any]] = [persistence.row_to_insert(instance) for instance in instances]
+    rows: list[dict[str, Any]] = cleaning.rows_to_insert(schema, instances)
     _check(database, schema, conflict, rows)
     free = [index for index, row in enumerate(rows) if not _can_conflict(conflict, row)]
     apart = set(free)

@@ -2,7 +2,7 @@
 
     Error
     ├── FieldError                      a name, lookup or option that the schema does not have
-    ├── ValidationError                 values of a wrong type, over a limit, or missing
+    ├── ValidationError (ValueError)    values of a wrong type, over a limit, or missing
     ├── NotLoaded (AttributeError)      a column or relation that was not read from the database
     ├── DoesNotExist                    `get()` found no row; also as `Album.DoesNotExist`
     ├── MultipleObjectsReturned         `get()` found several rows
@@ -46,16 +46,27 @@ class FieldError(Error):
     """A field, relation, lookup, model or option that does not exist or does not fit."""
 
 
-class ValidationError(Error):
+class ValidationError(Error, ValueError):
     """Values of a wrong type, over a limit, or missing; nothing was sent to the database.
 
-    `errors()` gives every problem as a mapping with `loc`, `type`, `msg` and, where there is one, `input`,
-    in the form of pydantic's errors.
+    `errors()` gives every problem as a mapping with `loc`, `type`, `msg`, `input` and, for limits, `ctx`, in the form
+    of pydantic's errors. A problem of no single field has an empty `loc`.
+
+    Args:
+        message: a sentence; or the sentences by the names of the fields that they are about, one or several for each.
+        errors: the problems; made of the message unless given.
     """
 
-    def __init__(self, message: str, errors: Sequence[Mapping[str, Any]] = ()) -> None:
+    def __init__(
+        self, message: str | Mapping[str, str | Sequence[str]], errors: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        if not isinstance(message, str):
+            said = {name: [text] if isinstance(text, str) else text for name, text in message.items()}
+            pairs = [(name, text) for name, texts in said.items() for text in texts]
+            errors = errors or [{"type": "value_error", "loc": (name,), "msg": text} for name, text in pairs]
+            message = "; ".join([f"{name}: {text}" for name, text in pairs])
         super().__init__(message)
-        self._errors = tuple(errors)
+        self._errors = tuple(errors) or ({"type": "value_error", "loc": (), "msg": message},)
 
     @classmethod
     def single(cls, where: str, message: str, value: Any) -> ValidationError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 import sqlalchemy as sa
@@ -33,6 +34,8 @@ class Options(TypedDict, total=False):
         unique: no two rows have the same value.
         index: it has an index.
         choices: the values it may have, or pairs of a value and its label.
+        validators: functions that run after type and limits: each gives the value back, or another one, or raises
+            `ValueError`. They do not run on NULL.
         column: the column's name in the database, if it is not the field's.
         comment: the column's comment in the database.
         renamed_from: the column's previous name in the database, for migrations.
@@ -42,6 +45,7 @@ class Options(TypedDict, total=False):
     unique: bool
     index: bool
     choices: Iterable[Any]
+    validators: Sequence[Callable[[Any], Any]]
     column: str
     comment: str
     renamed_from: str
@@ -73,7 +77,9 @@ class Field(Generic[T]):
         self.kind = kind
         self.type = type
         self.options = dict(options)
-        self.core = _with_choices(core, self.options.get("choices"))
+        self.core = _with_validators(
+            _with_choices(core, self.options.get("choices")), self.options.get("validators", ())
+        )
         self.operand = operand or core
         self.generated = generated
         self.version = version
@@ -141,7 +147,46 @@ def checked(name: str, options: Mapping[str, Any], *limits: str) -> dict[str, An
         )
     if options.get("primary_key") and options.get("null"):
         raise FieldError(f"{name}: a primary key cannot be null. Leave out null=True or primary_key=True.")
+    _check_validators(name, options.get("validators", ()))
     return dict(options)
+
+
+def _check_validators(name: str, validators: object) -> None:
+    """Raise `FieldError` for what cannot check a value."""
+    if callable(validators) or not isinstance(validators, (list, tuple)):
+        raise FieldError(f"{name}: validators is a list of functions, as in validators=[check], not {validators!r}.")
+    for validate in cast("Sequence[Any]", validators):
+        if not callable(validate):
+            raise FieldError(f"{name}: a validator is a function of a value, not {validate!r}.")
+        if inspect.iscoroutinefunction(validate):
+            raise FieldError(f"{name}: the validator {_named(validate)} is a coroutine. It looks at the value alone.")
+
+
+def _with_validators(core: CoreSchema, validators: Sequence[Callable[[Any], Any]]) -> CoreSchema:
+    """The schema with functions that run after it; what they give fits the field, too."""
+    checked = core
+    for validate in validators:
+        checked = core_schema.no_info_after_validator_function(_giving(validate), checked)
+    return core_schema.chain_schema([checked, core]) if validators else core
+
+
+def _named(validate: Any) -> str:
+    return getattr(validate, "__qualname__", repr(validate))
+
+
+def _giving(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The validator, which must give a value back: without one, NULL would be written."""
+
+    def check(value: Any) -> Any:
+        found = validate(value)
+        if found is None:
+            raise FieldError(
+                f"The validator {_named(validate)} gave None for {value!r}. It gives a value back, or "
+                "raises ValueError."
+            )
+        return found
+
+    return check
 
 
 def _with_choices(core: CoreSchema, choices: Iterable[Any] | None) -> CoreSchema:

@@ -7,6 +7,7 @@ switches its class, so that loading pays neither for change tracking nor for dic
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -164,6 +165,11 @@ def _finish(root: type[Any], model: Any, schema: Schema) -> None:
     """Hang the schema on its model and enter it into the registry."""
     schema.model = model
     schema.after_load = model.after_load is not root.after_load
+    schema.cleans = model.clean is not root.clean
+    if inspect.iscoroutinefunction(model.clean):
+        raise FieldError(
+            f"{schema.name}.clean() is a coroutine. It checks what is loaded and talks to no database: def clean(self)."
+        )
     for error, name in ((DoesNotExist, "does_not_exist"), (MultipleObjectsReturned, "multiple_objects_returned")):
         namespace = {"__module__": model.__module__, "__qualname__": f"{model.__qualname__}.{error.__name__}"}
         own = type(error.__name__, (error,), namespace)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, dataclass_tr
 
 import sqlalchemy as sa
 
-from orm import constructors, numeric, persistence, postgresql, relations, temporal, textual
+from orm import cleaning, constructors, numeric, persistence, postgresql, relations, temporal, textual
 from orm.attributes import load_columns, missing, not_settable, set_value, sparse
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
@@ -167,6 +167,21 @@ class Model(Instance, metaclass=ModelMeta):
                 forget_relation(self, name)
             await prefetch([self], [Prefetch(name) for name in related], Reader(database, bound))
         return self
+
+    def clean(self) -> None:
+        """A hook that checks the instance as a whole, before it is written: in `save`, `create`, `bulk_create`, ….
+
+        It may set attributes, which are checked after it. For a problem it raises `ValueError` with a sentence, or
+        `ValidationError` with several: `orm.ValidationError({"ends": "before it starts"})`. It does not run on loading,
+        nor for the `update` of a query set, which has no instances.
+        """
+
+    def validate(self) -> None:
+        """Check the values and `clean()` without a database; of a stored instance, what is loaded of it.
+
+        Raises `ValidationError` with every problem.
+        """
+        cleaning.validate(self)
 
     def after_load(self) -> None:
         """A hook that runs after an instance was made of a row; `__init__` does not run then."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar, cast
 
-import sqlalchemy as sa
-
-from orm import clocks, kinds, writing
+from orm import cleaning, kinds, writing
 from orm.conditions import Assigned
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
-from orm.expressions import Condition, Expression, expression, output_of
-from orm.instances import database_of, is_new, key_of, loaded, schema_of, set_attribute, slot, state_of
+from orm.expressions import expression, output_of
+from orm.instances import database_of, is_new, key_of, schema_of, set_attribute, slot, state_of
 from orm.lookups import conditions, resolve
 from orm.plans import update_plan
 from orm.query import Node, Query
@@ -28,59 +27,6 @@ I = TypeVar("I", bound=Instance)  # noqa: E741 - an instance of any model
 
 _decoder = json.JSONDecoder()
 _UNSET = object()
-
-
-def _adopt_keys(instance: Instance, schema: Schema) -> None:
-    """Take the keys of related instances that were saved after they were assigned."""
-    for spec in schema.relation_specs.values():
-        if spec.attribute is None or slot(instance, spec.attribute) is not None:
-            continue
-        related = slot(instance, spec.name)
-        if related is None:
-            continue
-        key = key_of(related)
-        if key is None:
-            raise ValidationError(
-                f"{schema.name}.{spec.name} is {related!r}, which has no key yet. Save it first.",
-                [
-                    {
-                        "type": "unsaved",
-                        "loc": (spec.name,),
-                        "msg": "The related instance is not saved",
-                        "input": related,
-                    }
-                ],
-            )
-        set_attribute(instance, spec.attribute, key)
-
-
-def row_to_insert(instance: Instance) -> dict[str, Any]:
-    """The checked values of a new row. Raises `ValidationError` with every problem."""
-    schema = schema_of(instance)
-    _adopt_keys(instance, schema)
-    values = loaded(instance)
-    for name, value in values.items():
-        if isinstance(value, (Expression, sa.ClauseElement)):
-            raise FieldError(
-                f"{schema.name}.{schema.fields[name].label} is an expression, and a new row has no columns to compute "
-                "it from. Give a value, or make it the field's default."
-            )
-    if schema.filled:
-        fill(values, schema.filled)
-    checked = validator(schema).whole(values)
-    if schema.key.generated and checked.get(schema.key.name) is None:
-        checked.pop(schema.key.name, None)
-    return checked
-
-
-def fill(values: dict[str, Any], fields: Sequence[FieldSpec]) -> None:
-    """Let their clocks fill in the fields that have no value: Python's reading, or the expression of the database's."""
-    if not fields:
-        return
-    now = clocks.now()
-    for spec in fields:
-        if spec.name not in values and spec.clock is not None:
-            values[spec.name] = spec.clock.expression if spec.clock.database else spec.clock.read(now)
 
 
 def stored(instance: Instance, values: dict[str, Any], made: dict[str, Any], using: Database | None) -> None:
@@ -119,7 +65,7 @@ def _forget_state(instance: Instance) -> None:
 
 async def insert(instance: Instance, using: Database | None = None) -> None:
     """Insert a new instance; sets its key and what the database made."""
-    values = row_to_insert(instance)
+    values = cleaning.row_to_insert(instance)
     database = database_of(instance, using)
     made = await writing.insert(database, schema_of(instance), values)
     stored(instance, values, made, database)
@@ -127,7 +73,7 @@ async def insert(instance: Instance, using: Database | None = None) -> None:
 
 async def insert_unless_there(instance: Instance, unique: Sequence[FieldSpec], using: Database | None = None) -> bool:
     """Insert a new instance unless a row with the same unique values is there; gives whether it was inserted."""
-    values = row_to_insert(instance)
+    values = cleaning.row_to_insert(instance)
     database = database_of(instance, using)
     made = await writing.insert_or_ignore(database, schema_of(instance), values, unique)
     if made is not None:
@@ -139,7 +85,7 @@ async def insert_all(
     schema: Schema, instances: Sequence[Instance], database: Database, chunk_size: int | None = None
 ) -> None:
     """Insert new instances, all or none; sets their keys and what the database made."""
-    rows = [row_to_insert(instance) for instance in instances]
+    rows = cleaning.rows_to_insert(schema, instances)
     groups = alike(rows)
     made: dict[int, dict[str, Any]] = {}
 
@@ -206,10 +152,11 @@ async def save(instance: Instance, names: Iterable[str] | None = None, using: Da
         await insert(instance, using)
         return
     schema = schema_of(instance)
-    _adopt_keys(instance, schema)
     wanted = changed_names(instance) if names is None else [field_named(schema, name).name for name in names]
     if wanted:
-        await _update(instance, schema, wanted, database_of(instance, using))
+        again = names is None and schema.cleans
+        ask = partial(changed_names, instance) if again else lambda: wanted
+        await _update(instance, schema, ask, database_of(instance, using))
 
 
 def field_named(schema: Schema, name: str) -> FieldSpec:
@@ -220,12 +167,8 @@ def field_named(schema: Schema, name: str) -> FieldSpec:
     return spec
 
 
-async def _update(instance: Instance, schema: Schema, names: list[str], database: Database) -> None:
-    values = {name: slot(instance, name) for name in names}
-    if schema.touched:
-        _touch(instance, schema, values)
-    computed: dict[str, Any] = {name: value for name, value in values.items() if isinstance(value, COMPUTED)}
-    plain = validator(schema).partial({name: value for name, value in values.items() if name not in computed})
+async def _update(instance: Instance, schema: Schema, names: Callable[[], list[str]], database: Database) -> None:
+    plain, computed = cleaning.row_to_update(instance, names)
     version = _version(instance, schema)
     if version is not None:
         plain[cast("FieldSpec", schema.version).name] = version + 1
@@ -236,15 +179,6 @@ async def _update(instance: Instance, schema: Schema, names: list[str], database
         if made:
             note_loaded(instance, schema, made)
     _updated(instance, plain, [*plain, *computed])
-
-
-def _touch(instance: Instance, schema: Schema, values: dict[str, Any]) -> None:
-    """Let clocks fill in what was not set: Python's here, the database's in its UPDATE."""
-    state = getattr(instance, "_state", None)
-    for spec in schema.touched:
-        if state is None or spec.name not in state.changed:
-            values.pop(spec.name, None)
-    fill(values, [spec for spec in schema.touched if spec not in schema.renewed])
 
 
 def _updated(instance: Instance, plain: dict[str, Any], names: Iterable[str]) -> None:
@@ -277,7 +211,7 @@ async def _update_computed(
     """Update with expressions among the values; they are read back, since only the database knows them."""
     renewed = [spec for spec in schema.renewed if spec.name not in plain and spec.name not in computed]
     computed = dict(computed)
-    fill(computed, [spec for spec in renewed if spec.clock is not None])
+    cleaning.fill(computed, [spec for spec in renewed if spec.clock is not None])
     words: dict[str, Any] = {"pk": key_of(instance)}
     if version is not None:
         words[cast("FieldSpec", schema.version).name] = version
@@ -298,16 +232,12 @@ def assignments(query: Query, values: Mapping[str, Any]) -> list[tuple[FieldSpec
     for name, value in values.items():
         spec = query.schema.fields[name]
         node: Node = Assigned(value)
-        if isinstance(value, COMPUTED):
+        if isinstance(value, cleaning.COMPUTED):
             node = resolve(query, expression(value))
             refuse_many(node, f"set {spec.label} to")
             _check_kind(query.schema, spec, node)
         pairs.append((spec, node))
     return pairs
-
-
-COMPUTED: Final = (Expression, Condition, sa.ClauseElement)
-"""What a column can be set to besides a value."""
 
 
 def _check_kind(schema: Schema, spec: FieldSpec, node: Node) -> None:
@@ -329,16 +259,12 @@ async def update_all(
             raise FieldError(
                 f"{schema.name}.{key.label} is the key: it says which rows are updated and cannot be among them."
             )
-    touched = [spec for spec in schema.touched if spec not in schema.renewed]
-    rows: list[dict[str, Any]] = []
-    versions: list[int] | None = [] if schema.version is not None else None
     for instance in instances:
         if key_of(instance) is None or is_new(instance):
             raise InterfaceError(f"{instance!r} has no row yet. Create it before you update it.")
-        _adopt_keys(instance, schema)
-        given = {name: getattr(instance, name) for name in fields}
-        fill(given, touched)
-        row = validator(schema).partial(given)
+    rows: list[dict[str, Any]] = []
+    versions: list[int] | None = [] if schema.version is not None else None
+    for instance, row in zip(instances, cleaning.rows_to_update(schema, instances, fields), strict=True):
         if versions is not None:
             version = cast("int", _version(instance, schema))
             versions.append(version)
@@ -408,12 +334,12 @@ def checked_values(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
         spec = settable(schema, name)
         if spec.name in plain or spec.name in computed:
             raise FieldError(f"{schema.name}.{spec.label} is given twice.")
-        if isinstance(value, COMPUTED):
+        if isinstance(value, cleaning.COMPUTED):
             computed[spec.name] = value
         else:
             plain[spec.name] = related_key(schema, spec, value)
     checked = validator(schema).partial(plain) | computed
-    fill(checked, schema.touched)
+    cleaning.fill(checked, schema.touched)
     return checked
 
 

@@ -61,6 +61,8 @@ class Instance:
 
         def after_load(self) -> None: ...
 
+        def clean(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class RelationSpec:
@@ -233,6 +235,8 @@ class Schema:
         self.multiple_objects_returned: type[MultipleObjectsReturned] = MultipleObjectsReturned
         self.after_load = False
         """Whether the model has a hook that runs after loading."""
+        self.cleans = False
+        """Whether the model has a `clean()` of its own, which runs before writing."""
         self.cache: BoundedCache = BoundedCache()
         """Lookups by their words."""
         self.plans: BoundedCache = BoundedCache()

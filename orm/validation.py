@@ -5,7 +5,7 @@ The checks run in pydantic-core, in strict mode: a value has the field's type al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -28,6 +28,9 @@ _BY_KIND: Final[Mapping[str, CoreSchema]] = {
     ),
 }
 """What a transformed value is compared with."""
+
+_MOST_PROBLEMS: Final = 20
+"""How many problems the message of an error tells; `errors()` has all of them."""
 
 
 def json_value(value: Any) -> Any:
@@ -123,8 +126,15 @@ class Validator:
         for problem in problems:
             where: tuple[Any, ...] = problem["loc"]
             problem["loc"] = (self.schema.fields[where[0]].label, *where[1:])
-        text = "; ".join(_describe(problem) for problem in problems)
-        return ValidationError(f"{self.schema.name} is not valid. {text}.", problems)
+        return invalid(self.schema, problems)
+
+
+def invalid(schema: Schema, problems: Sequence[dict[str, Any]]) -> ValidationError:
+    """The error with these problems of an instance, or of several; its message tells the first of them."""
+    told = [_describe(problem) for problem in problems[:_MOST_PROBLEMS]]
+    if len(problems) > len(told):
+        told.append(f"and {len(problems) - len(told)} more")
+    return ValidationError(f"{schema.name} is not valid. {'; '.join(told)}.", problems)
 
 
 def validator(schema: Schema) -> Validator:
@@ -146,11 +156,11 @@ def _row_schema(schema: Schema, *, partial: bool) -> CoreSchema:
 
 
 def _problems(error: CoreError, name: str | None = None) -> list[dict[str, Any]]:
-    problems: list[dict[str, Any]] = [
-        dict(problem) for problem in error.errors(include_url=False, include_context=False)
-    ]
+    problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors(include_url=False)]
     for problem in problems:
         problem["msg"] = problem["msg"].removeprefix("Value error, ")
+        if isinstance(problem.get("ctx", {}).get("error"), Exception):  # as in pydantic's JSON: a text
+            problem["ctx"] = {**problem["ctx"], "error": str(problem["ctx"]["error"])}
         if name is not None:
             problem["loc"] = (name, *problem["loc"])
     return problems
@@ -163,8 +173,12 @@ def _first(error: CoreError) -> str:
 
 def _describe(problem: dict[str, Any]) -> str:
     where = ".".join(map(str, problem["loc"]))
+    if not where:
+        return str(problem["msg"])
     if problem["type"] == "missing":
         return f"{where}: a value is required"
+    if problem["type"] == "unsaved":
+        return f"{where}: {problem['msg']}"
     return f"{where}: {problem['msg']}, not {_short(problem['input'])}"
 
 

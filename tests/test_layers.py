@@ -91,6 +91,7 @@ LAYERS = {
     "orm.writing": 5,
     "orm.conflicts": 5,
     "orm.persistence": 5,
+    "orm.cleaning": 5,
     "orm.prefetch": 5,
     "orm.reading": 5,
     "orm.chain": 6,
