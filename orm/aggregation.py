@@ -22,7 +22,7 @@ from orm.filtering import condition
 from orm.operators import Element
 from orm.paths import many
 from orm.query import Node, Path, origin_of
-from orm.scopes import Scope, related
+from orm.scopes import Scope
 from orm.windows import Window
 
 
@@ -71,7 +71,7 @@ def _related(node: Aggregate, path: Path, scope: Scope) -> Element:
     inner = scope.within(None, {known: table for known, table in scope.tables.items() if not many(known)})
     _join(inner, path, start)
     value = plain(node, inner)
-    here = related(path[start], near, inner.tables[path[: start + 1]])
+    here = inner.joined(path[start], near, inner.tables[path[: start + 1]])
     return sa.select(value).select_from(inner.source).where(here).correlate(*scope.reachable()).scalar_subquery()
 
 
@@ -86,7 +86,7 @@ def _join(scope: Scope, path: Path, start: int = 0) -> None:
         if scope.source is None:
             scope.source = table
         else:
-            scope.source = scope.source.join(table, related(hop, scope.tables[path[: length - 1]], table))
+            scope.source = scope.source.join(table, scope.joined(hop, scope.tables[path[: length - 1]], table))
 
 
 # ---------------------------------------------------------------- groups

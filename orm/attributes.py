@@ -4,11 +4,17 @@ a related query set, or an error with the cure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from orm import persistence, writing
+from orm.database import Database
 from orm.exceptions import FieldError, NotLoaded
 from orm.instances import database_of, forget_relation, is_new, key_of, schema_of, set_attribute, slot, state_of
+from orm.lookups import conditions
+from orm.plans import select_plan
+from orm.query import Query, Selection
+from orm.references import intern
 from orm.related import RelatedQuerySet
 from orm.schema import Instance, InstanceState, Relation, RelationSpec, Schema
 from orm.specs import FieldSpec
@@ -143,15 +149,40 @@ async def load_columns(instance: Instance, schema: Schema, names: list[str]) -> 
     wanted = [persistence.field_named(schema, name) for name in names] or list(schema.fields.values())
     key = key_of(instance)
     fields = [spec for spec in wanted if not spec.in_key]
-    rows = await writing.read_columns(database_of(instance), schema, fields, [key], write=False)
-    if key not in rows:
-        raise schema.does_not_exist(f"The row of {instance!r} no longer exists.")
-    persistence.note_loaded(instance, schema, rows[key])
+    read = _read_columns if schema.implied is None else _read_visible_columns
+    row = await read(database_of(instance), schema, fields, key)
+    if row is None:
+        hidden = ""
+        if schema.implied is not None:
+            hidden = f", or is hidden: {schema.name}.objects.unfiltered().get(…) finds what default filters hide"
+        raise schema.does_not_exist(f"The row of {instance!r} no longer exists{hidden}.")
+    persistence.note_loaded(instance, schema, row)
     for spec in fields:
         if spec.relation is not None:
             forget_relation(instance, spec.relation)
     state = slot(instance, "_state")
     if state is not None:
-        state.changed.difference_update(rows[key])
+        state.changed.difference_update(row)
     if schema.after_load:
         instance.after_load()
+
+
+async def _read_columns(database: Database, schema: Schema, fields: Sequence[FieldSpec], key: Any) -> Any:
+    """Columns of the row with a key, by attribute; `None` without such a row."""
+    rows = await writing.read_columns(database, schema, fields, [key], write=False)
+    return rows.get(key)
+
+
+async def _read_visible_columns(database: Database, schema: Schema, fields: Sequence[FieldSpec], key: Any) -> Any:
+    """The same, unless the row is hidden by what its schema implies."""
+    names = tuple([spec.name for spec in fields])
+    query = Query(schema).replace(
+        where=(conditions(Query(schema), (), {"pk": key}),),
+        columns=tuple([intern(schema, (), spec) for spec in (*fields, *schema.keys)]),
+        selection=Selection(form="dict", names=(*names, *[f"key {spec.name}" for spec in schema.keys])),
+    )
+    plan, values = select_plan(query, database)
+    rows = await database.fetch(plan.sql, plan.bind(values), info=plan)
+    assert plan.load is not None
+    found = plan.load(rows, None)
+    return {name: found[0][name] for name in names} if found else None

@@ -23,6 +23,7 @@ from orm.prefetch import Prefetch, default_order
 from orm.query import Node, Query, QueryHolder
 from orm.schema import Schema
 from orm.sources import CTE
+from orm.specs import EVERY_FILTER
 
 MOST_ROWS = 2**63 - 1
 DEFAULT_CHUNK = 1000
@@ -95,6 +96,24 @@ class Chain(QueryHolder):
         else:
             new.where = (*query.where, found)
         return self._with(new)
+
+    def unfiltered(self, *names: str) -> Self:
+        """The rows that the default filters of `Meta` hide, too: of this model, and of all that the query goes over.
+
+        Args:
+            names: lift the filters of these names only.
+
+        Raises:
+            FieldError: no model has a default filter of that name, or the rows are those of a set operation.
+        """
+        if self.query.source is not None:
+            raise FieldError("Rows that were put together are filtered already. Call unfiltered() on each query set.")
+        known = self._schema.registry.filter_names()
+        for name in names:
+            if name not in known:
+                choices = ", ".join(known) or "(none)"
+                raise FieldError(f"No model has a default filter {name!r}. Choose from: {choices}.")
+        return self._selecting(lifted=self.query.selection.lifted | frozenset(names or (EVERY_FILTER,)))
 
     def union(self, *others: Self, all: bool = False) -> Self:
         """The rows of these query sets too, each row once; with `all=True` as often as it comes."""

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from orm import kinds, lookups
 from orm.exceptions import FieldError
 from orm.expressions import Annotation, output_of
-from orm.query import EVERYTHING, Query, QueryHolder, walk
+from orm.query import Query, QueryHolder, walk
 from orm.sources import CTE, CTEColumn, Join, SetOperation, SourceColumn
 from orm.specs import FieldSpec
 from orm.subqueries import Subselect
@@ -49,7 +49,7 @@ def _member(query: Query) -> Query:
     """What one of the queries contributes: its order says nothing unless there is a slice of it."""
     selection = query.selection
     if query.columns is None:
-        selection = EVERYTHING
+        selection = query.whole()
     return query.replace(selection=selection, order=query.order if query.sliced else ())
 
 

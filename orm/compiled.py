@@ -85,7 +85,7 @@ class _Statement:
             prepared = self._prepared[database.dialect.name] = self._prepare(query, database)
         if query.selection.lock is not None:
             locks.check(query, database)
-        if prepared.has_lists:
+        if prepared.has_lists or prepared.plan.wanted:  # what the SQL is depends on what is true now
             whole = _with_lists(query, given)
             if whole.empty:
                 return None

@@ -91,7 +91,7 @@ def _scope(placed: PlacedQuery, compilation: Compilation, outer: Scope | None) -
         root = _set_operation(cast("SetOperation", query.source), compilation, outer)
     elif outer is not None and is_correlated(query):
         root = root.alias()  # the query around may be about the same table
-    scope = Scope(compilation, root, {(): root}, outer)
+    scope = Scope(compilation, root, {(): root}, outer, query.selection.lifted)
     for node in query.joins:
         cte = cast("CTE", node.parts[0])
         rows = scope.ctes[origin_of(cte)] = _cte(cte, compilation).alias()
@@ -231,12 +231,12 @@ def _where(placed: PlacedQuery, scope: Scope, nodes: Sequence[Node] = ()) -> lis
     query = placed.query
     apart = _keys_apart(query, scope.compilation.engine)
     if not query.qualify and not apart and not windows_in(aggregation.aggregates_in(nodes)):
-        return [condition(node, scope) for node in query.where]
+        return _conditions(query, scope)
     # Windows are computed of the rows that WHERE leaves, so conditions on them, and aggregates, need a query around.
     # So do some keys of groups.
     apart |= windows_in([*query.qualify, *query.added, *(query.columns or ()), *(query.order or ()), *nodes])
     inner = _scope(placed, scope.compilation, scope.outer)
-    conditions = [condition(node, inner) for node in query.where]
+    conditions = _conditions(query, inner)
     key = labelled_key(inner.tables[()], query.schema)
     values = [element(node, inner).label(f"w{index}") for index, node in enumerate(apart.values())]
     related = sa.select(*key, *values).select_from(inner.source).where(*conditions).correlate(None).subquery()
@@ -244,6 +244,12 @@ def _where(placed: PlacedQuery, scope: Scope, nodes: Sequence[Node] = ()) -> lis
     scope.source = scope.source.join(related, same_key(scope.tables[()], query.schema, related))
     scope.known.update({origin: related.c[value.name] for origin, value in zip(apart, values, strict=True)})
     return [condition(node, scope) for node in query.qualify]
+
+
+def _conditions(query: Query, scope: Scope) -> list[Element]:
+    """The conditions on a query's rows, first those that the schema implies; what was put together has met them."""
+    implied = scope.implied(query.schema, scope.tables[()]) if query.source is None else []
+    return [*implied, *[condition(node, scope) for node in query.where]]
 
 
 @made.register
@@ -438,12 +444,14 @@ def _target(placed: PlacedQuery, compilation: Compilation) -> list[Element]:
     """The WHERE of an UPDATE or DELETE: the query's own conditions, or the keys of its rows where they need more."""
     query = placed.query
     table = query.schema.table
-    scope = Scope(compilation, table, {(): table})
-    # MySQL refuses to read the target elsewhere in the statement; SQLite 3.40 may see there what it has just changed.
-    whole = bool(query.qualify or query.joins) or (compilation.engine != "postgresql" and leaves_table(query.where))
+    scope = Scope(compilation, table, {(): table}, lifted=query.selection.lifted)
+    whole = bool(query.qualify or query.joins)
+    if compilation.engine != "postgresql":
+        # MySQL refuses to read the target elsewhere in the statement; SQLite 3.40 may see there what it has changed.
+        whole = whole or leaves_table([*query.where, *scope.implied_nodes(query.schema)])
     if not query.sliced and not whole:
         before = dict(compilation.parameters)
-        where = [condition(node, scope) for node in query.where]
+        where = _conditions(query, scope)
         if scope.source is table:
             return where
         compilation.parameters = before

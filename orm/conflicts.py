@@ -62,6 +62,17 @@ def chosen(
     return Conflict(unique, () if update_fields is None else _updated(schema, update_fields, unique))
 
 
+def refuse_hidden(schema: Schema, conflict: Conflict, lifted: frozenset[str]) -> None:
+    """Refuse to change, or to give, rows that default filters hide: a database that finds a conflict knows none."""
+    names = schema.implied.holding(lifted) if schema.implied is not None else ()
+    if names and conflict.unique:
+        raise FieldError(
+            f"Rows of {schema.name} that default filters hide ({', '.join(names)}) would conflict, too, and be "
+            f"{'changed' if conflict.update else 'given'}. If that is meant: {schema.name}.objects.unfiltered()."
+            "bulk_create(…)."
+        )
+
+
 def unique_sets(schema: Schema) -> list[tuple[FieldSpec, ...]]:
     """The fields of every unique constraint, the key's first."""
     sets: list[tuple[FieldSpec, ...]] = [schema.keys, *[(spec,) for spec in schema.fields.values() if spec.unique]]

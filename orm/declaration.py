@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import sqlalchemy as sa
+
+from orm import implied
 from orm.constraints import CheckConstraint, Index, UniqueConstraint
 from orm.exceptions import FieldError
 from orm.exclusion import ExclusionConstraint
 from orm.numeric import BigAutoField
+from orm.query import Node
 from orm.relations import RelationField
 from orm.schema import Instance, Options, RelationSpec, Schema
 from orm.specs import FieldSpec
@@ -23,6 +27,7 @@ _META: Final = (
     "schema",
     "abstract",
     "ordering",
+    "default_filters",
     "constraints",
     "indexes",
     "comment",
@@ -61,10 +66,26 @@ def options_of(name: str, said: Mapping[str, Any]) -> Options:
             if not isinstance(item, kinds):
                 known = " and ".join([f"orm.{kind.__name__}" for kind in kinds])
                 raise FieldError(f"{name}.Meta.{option} has {known} objects, not {item!r}.")
+    given["default_filters"] = _filters(name, given.get("default_filters", {}))
     for option in _TEXTS:
         if given.get(option) is not None and (not isinstance(given[option], str) or not given[option]):
             raise FieldError(f"{name}.Meta.{option} is a text, not {given[option]!r}.")
     return Options(**given)
+
+
+def _filters(name: str, said: Any) -> dict[str, Any]:
+    """The default filters by name; one that is `None` is not inherited."""
+    if not isinstance(cast("object", said), Mapping):
+        raise FieldError(f"{name}.Meta.default_filters gives each filter a name: {{'active': orm.Q(…)}}, not {said!r}.")
+    filters: dict[Any, Any] = dict(said)
+    for label, given in filters.items():
+        if not isinstance(label, str) or not label.isidentifier():
+            raise FieldError(f"{name}.Meta.default_filters: the name of a filter is an identifier, not {label!r}.")
+        if given is not None and not isinstance(given, (Node, sa.ColumnElement)) and not implied.is_function(given):
+            raise FieldError(
+                f"{name}.Meta.default_filters: {label!r} is orm.Q(…) or a function that gives one, not {given!r}."
+            )
+    return {label: given for label, given in filters.items() if given is not None}
 
 
 def check_name(model: str, name: str, base_model: type) -> None:
@@ -126,7 +147,7 @@ def schema_of_body(
 
 
 def _check_parts(schema: Schema) -> None:
-    """Check constraints and indexes, those over relations to models that are declared later with the table only."""
+    """Check constraints, indexes and default filters; over relations to models that are declared later on first use."""
     schemas = schema.registry.schemas
     taken = {
         name: other
@@ -148,6 +169,7 @@ def _check_parts(schema: Schema) -> None:
             taken[name] = schema
         if complete:
             part.check(schema)
+    implied.check(schema)
 
 
 def _check_columns(name: str, columns: Mapping[str, FieldSpec], related: Mapping[str, RelationSpec]) -> None:

@@ -293,7 +293,7 @@ class Reference(Expression[T_co]):
     @property
     def nullable(self) -> bool:
         """Whether it may be NULL: the column, a row on the way, or a value inside JSON."""
-        return bool(self.keys) or self.spec.null or any(hop.null for hop in self.path)
+        return bool(self.keys) or self.spec.null or any(hop.may_be_missing for hop in self.path)
 
     @property
     def output(self) -> FieldSpec:

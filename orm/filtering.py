@@ -90,12 +90,13 @@ def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, own: bool = Fals
             if source is None:
                 source, first = table, (path[:length], near, table)
             else:
-                source = source.join(table, related(hop, near, table), isouter=outer)
+                source = source.join(table, scope.joined(hop, near, table), isouter=outer)
     inner.source = source
     where = condition(node, inner)
     if first is not None:
         start, near, far = first
         hop = start[-1]
+        where = sa.and_(where, *scope.implied(hop.target, far))
         # IN is NULL, not false, beside a key that is NULL: the same in a WHERE, but not in a negation (`own`).
         if scope.compilation.engine == "sqlite" and not own and stays_within(node, start):
             keys = sa.select(*columns_of(far, hop.far)).select_from(inner.source).where(where)

@@ -86,13 +86,22 @@ def _check_plain(name: str, base: type, found: Mapping[str, Any]) -> None:
             raise FieldError(f"{name}.{field} is a field, and would hide {base.__name__}.{field}. Rename one of them.")
 
 
-def inherited_options(order: Sequence[type]) -> dict[str, Any]:
-    """The options that the bases hand on one by one."""
+def inherited_options(order: Sequence[type], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that the bases hand on one by one, and a model's own, which take their place."""
     given: dict[str, Any] = {}
     for base in reversed(order):
         handed: Mapping[str, Any] = base.__dict__.get("__said__", {})
-        given.update({option: value for option, value in handed.items() if option not in NOT_INHERITED})
+        _add_options(given, {option: value for option, value in handed.items() if option not in NOT_INHERITED})
+    _add_options(given, own)
     return given
+
+
+def _add_options(given: dict[str, Any], said: Mapping[str, Any]) -> None:
+    """Add options to those of the bases. Default filters are handed on one by one: none is lost by another."""
+    before, filters = given.get("default_filters", {}), said.get("default_filters", {})
+    given.update(said)
+    if isinstance(before, Mapping) and isinstance(filters, Mapping) and (before or filters):
+        given["default_filters"] = {**before, **filters}
 
 
 def own_options(order: Sequence[type], meta: Any) -> dict[str, Any]:
@@ -106,5 +115,5 @@ def own_options(order: Sequence[type], meta: Any) -> dict[str, Any]:
         if part is meta or part not in others:
             left_out = frozenset[str]() if part is meta else NOT_INHERITED
             own: dict[str, Any] = {n: v for n, v in vars(part).items() if not n.startswith("__") and n not in left_out}
-            said.update(own)
+            _add_options(said, own)
     return said

@@ -155,11 +155,12 @@ def _related(source: _Source, index: int, entity: LoadedEntity, variables: dict[
 def _hang(source: _Source, index: int, relation: Relation, parent: str, variable: str) -> None:
     setter = f"set{index}"
     source.names[setter] = relation_setter(relation)
-    if len(parent) > 2 or parent != _variable(0):
-        source.add(2, f"if {parent} is not None:")
-        source.add(3, f"{setter}({parent}, {variable})")
-    else:
-        source.add(2, f"{setter}({parent}, {variable})")
+    there = [] if parent == _variable(0) else [f"{parent} is not None"]
+    if relation.holds_key and relation.target.implied is not None:  # a hidden row leaves an instance with its key
+        there.append(f"{variable} is not None")
+    if there:
+        source.add(2, f"if {' and '.join(there)}:")
+    source.add(3 if there else 2, f"{setter}({parent}, {variable})")
     if relation.inverse is not None and not relation.holds_key:  # one to one, seen from the other side
         source.names[f"back{index}"] = relation_setter(_inverse(relation))
         source.add(2, f"if {variable} is not None:")

@@ -30,6 +30,17 @@ def chosen(*, nowait: bool, skip_locked: bool, of: Iterable[Path], no_key: bool,
     return Lock(nowait=nowait, skip_locked=skip_locked, of=paths, no_key=no_key, share=share)
 
 
+def refuse_hidden(path: Path, lifted: frozenset[str]) -> None:
+    """Raise `FieldError` where a row on the way may be hidden by what its schema implies."""
+    for hop in path:
+        implied = hop.target.implied
+        if implied is not None and (implied.always is not None or implied.holding(lifted)):
+            raise FieldError(
+                f"{hop.source.name}.{hop.name} may be hidden by a default filter, and what is hidden cannot be locked. "
+                "Call unfiltered() before."
+            )
+
+
 def check(query: Query, database: Database) -> None:
     """Refuse what the engine does not have, and a lock that would end before anything could be done under it."""
     lock = query.selection.lock

@@ -99,7 +99,7 @@ def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: d
             check_name(name, field_name, root)
     everything = declarations(name, order, own)
     said = own_options(order, namespace.get("Meta"))
-    options = options_of(name, inherited_options(order) | said)
+    options = options_of(name, inherited_options(order, said))
     namespace["__declared__"] = own
     namespace["__said__"] = said
     if "__slots__" in namespace:

@@ -16,7 +16,7 @@ from orm.expressions import expression, output_of
 from orm.instances import database_of, is_new, key_of, schema_of, set_attribute, slot, state_of
 from orm.lookups import conditions, resolve
 from orm.plans import update_plan
-from orm.query import Node, Query
+from orm.query import UNFILTERED, Node, Query
 from orm.references import refuse_many
 from orm.schema import Instance, InstanceState, Schema
 from orm.specs import FieldSpec
@@ -215,7 +215,7 @@ async def _update_computed(
     words: dict[str, Any] = {"pk": key_of(instance)}
     if version is not None:
         words[cast("FieldSpec", schema.version).name] = version
-    query = Query(schema).replace(where=(conditions(Query(schema), (), words),))
+    query = Query(schema).replace(where=(conditions(Query(schema), (), words),), selection=UNFILTERED)
     plan, values = update_plan(query, assignments(Query(schema), plain | computed), database)
     outcome = await database.run(plan.sql, plan.bind(values), info=plan)
     if outcome.rowcount == 0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -15,6 +16,8 @@ from sqlalchemy.types import TypeEngine
 
 from orm import compiler, locks, types
 from orm.database import Database
+from orm.expressions import Condition
+from orm.implied import Filters, Wanted, wanted_condition
 from orm.loader import LoadedEntity, Loader, Processor, instance_loader, row_loader
 from orm.query import Counter, Node, Query
 from orm.returning import Returned
@@ -36,6 +39,8 @@ class Plan:
         tables: the names of the tables it names.
         summary: one line for people.
         writes: whether it changes rows.
+        wanted: the default filters that are part of it. It is the plan for a query as long as theirs have the shapes
+            that they had when it was made, which `_chosen` looks after.
     """
 
     sql: str
@@ -45,6 +50,7 @@ class Plan:
     tables: tuple[str, ...]
     summary: str
     writes: bool = False
+    wanted: tuple[Wanted, ...] = ()
 
 
 def select_plan(
@@ -57,9 +63,44 @@ def select_plan(
     engine = database.dialect.name
     shape = (engine, "select", bound, query.shape(values, engine))
     plan = query.schema.plans.get(shape)
-    if plan is None:
-        plan = query.schema.plans[shape] = _compile_select(query, database.dialect, bound, len(values))
+    if plan is None or plan.wanted:
+        plan = _chosen(query, shape, values, database, partial(_select, query, bound))
     return plan, values
+
+
+def _chosen(
+    query: Query, shape: Hashable, values: list[Any], database: Database, make: Callable[[Compilation, int], Plan]
+) -> Plan:
+    """The plan of a shape that is new, or whose rows have default filters: one for each shape that these have.
+
+    Appends the values of the filters. Functions that give filters are called once with each query, and once more when
+    a plan is made, which tells which filters are needed; those of a filter may need others.
+
+    Args:
+        query: the query.
+        shape: its shape, without default filters.
+        values: its values.
+        database: where it is run.
+        make: makes a plan; it is given how many values there are.
+    """
+    plans, dialect = query.schema.plans, database.dialect
+    given = len(values)
+    plan: Plan | None = plans.get(shape)
+    if plan is None:
+        plan = plans[shape] = make(Compilation(dialect, implied=Filters(dialect, given)), given)
+    found: dict[Wanted, Condition] = {}
+    shapes: list[Hashable] = []
+    while len(plan.wanted) > len(found):
+        for wanted in plan.wanted[len(found) :]:
+            found[wanted] = wanted_condition(wanted)
+            shapes.append(found[wanted].shape(values, dialect.name))
+        key = (shape, *shapes)
+        known: Plan | None = plans.get(key)
+        if known is None:
+            compilation = Compilation(dialect, implied=Filters(dialect, given, found))
+            known = plans[key] = make(compilation, len(values))
+        plan = known
+    return plan
 
 
 def scalar_plan(operation: str, query: Query, database: Database) -> tuple[Plan, list[Any]]:
@@ -68,12 +109,15 @@ def scalar_plan(operation: str, query: Query, database: Database) -> tuple[Plan,
     engine = database.dialect.name
     shape = (engine, operation, query.shape(values, engine))
     plan = query.schema.plans.get(shape)
-    if plan is None:
-        compilation = Compilation(database.dialect)
-        build = compiler.count if operation == "count" else compiler.exists
-        statement = build(compiler.place(query, engine), compilation)
-        plan = query.schema.plans[shape] = finish(query, statement, compilation, operation, len(values))
+    if plan is None or plan.wanted:
+        plan = _chosen(query, shape, values, database, partial(_scalar, query, operation))
     return plan, values
+
+
+def _scalar(query: Query, operation: str, compilation: Compilation, given: int) -> Plan:
+    build = compiler.count if operation == "count" else compiler.exists
+    statement = build(compiler.place(query, compilation.engine), compilation)
+    return finish(query, statement, compilation, operation, given)
 
 
 def update_plan(
@@ -90,14 +134,23 @@ def update_plan(
         tuple([(spec, node.shape(values, engine)) for spec, node in assignments]),
     )
     plan = query.schema.plans.get(shape)
-    if plan is None:
-        compilation = Compilation(database.dialect)
-        counter = Counter(engine)
-        placed = query.place(counter)
-        targets = [(spec, node.place(counter)) for spec, node in assignments]
-        statement = compiler.update(placed, targets, compilation)
-        plan = query.schema.plans[shape] = _finish_write(query, statement, compilation, "update", len(values), returned)
+    if plan is None or plan.wanted:
+        plan = _chosen(query, shape, values, database, partial(_update, query, assignments, returned))
     return plan, values
+
+
+def _update(
+    query: Query,
+    assignments: Sequence[tuple[FieldSpec, Node]],
+    returned: Returned | None,
+    compilation: Compilation,
+    given: int,
+) -> Plan:
+    counter = Counter(compilation.engine)
+    placed = query.place(counter)
+    targets = [(spec, node.place(counter)) for spec, node in assignments]
+    statement = compiler.update(placed, targets, compilation)
+    return _finish_write(query, statement, compilation, "update", given, returned)
 
 
 def aggregate_plan(query: Query, aggregates: Mapping[str, Node], database: Database) -> tuple[Plan, list[Any]]:
@@ -111,16 +164,19 @@ def aggregate_plan(query: Query, aggregates: Mapping[str, Node], database: Datab
         tuple([(name, node.shape(values, engine)) for name, node in aggregates.items()]),
     )
     plan = query.schema.plans.get(shape)
-    if plan is None:
-        compilation = Compilation(database.dialect)
-        counter = Counter(engine)
-        placed = query.place(counter)
-        nodes = [node.place(counter) for node in aggregates.values()]
-        statement = compiler.aggregate(placed, nodes, compilation)
-        processors = [types.result_processor(column.type, database.dialect) for column in statement.selected_columns]
-        load = row_loader("dict", list(aggregates), processors, query.schema.name)
-        plan = query.schema.plans[shape] = finish(query, statement, compilation, "aggregate", len(values), load=load)
+    if plan is None or plan.wanted:
+        plan = _chosen(query, shape, values, database, partial(_aggregate, query, aggregates))
     return plan, values
+
+
+def _aggregate(query: Query, aggregates: Mapping[str, Node], compilation: Compilation, given: int) -> Plan:
+    counter = Counter(compilation.engine)
+    placed = query.place(counter)
+    nodes = [node.place(counter) for node in aggregates.values()]
+    statement = compiler.aggregate(placed, nodes, compilation)
+    processors = [types.result_processor(column.type, compilation.dialect) for column in statement.selected_columns]
+    load = row_loader("dict", list(aggregates), processors, query.schema.name)
+    return finish(query, statement, compilation, "aggregate", given, load=load)
 
 
 def delete_plan(query: Query, database: Database, returned: Returned | None = None) -> tuple[Plan, list[Any]]:
@@ -129,11 +185,14 @@ def delete_plan(query: Query, database: Database, returned: Returned | None = No
     engine = database.dialect.name
     shape: Hashable = (engine, "delete", returned, query.shape(values, engine))
     plan = query.schema.plans.get(shape)
-    if plan is None:
-        compilation = Compilation(database.dialect)
-        statement = compiler.delete(compiler.place(query, engine), compilation)
-        plan = query.schema.plans[shape] = _finish_write(query, statement, compilation, "delete", len(values), returned)
+    if plan is None or plan.wanted:
+        plan = _chosen(query, shape, values, database, partial(_delete, query, returned))
     return plan, values
+
+
+def _delete(query: Query, returned: Returned | None, compilation: Compilation, given: int) -> Plan:
+    statement = compiler.delete(compiler.place(query, compilation.engine), compilation)
+    return _finish_write(query, statement, compilation, "delete", given, returned)
 
 
 def _finish_write(
@@ -159,7 +218,7 @@ def _finish_write(
 
 def sql_of(query: Query, dialect: Dialect) -> str:
     """The SQL that reads a query's rows, without a database."""
-    compilation = Compilation(dialect)
+    compilation = Compilation(dialect, implied=Filters(dialect, 0))  # nobody asks for the values
     statement = compiler.select(compiler.place(query, dialect.name), compilation)
     return str(statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True}))
 
@@ -168,11 +227,12 @@ def statement_of(query: Query, dialect: Dialect) -> sa.Select[Any]:
     """The statement of SQLAlchemy Core that reads a query's rows, with its values in it."""
     values: list[Any] = []
     query.shape(values, dialect.name)
-    return compiler.select(compiler.place(query, dialect.name), Compilation(dialect, values=values))
+    filters = Filters(dialect, len(values), values=values)
+    return compiler.select(compiler.place(query, dialect.name), Compilation(dialect, values=values, implied=filters))
 
 
-def _compile_select(query: Query, dialect: Dialect, bound: bool, given: int) -> Plan:
-    compilation = Compilation(dialect)
+def _select(query: Query, bound: bool, compilation: Compilation, given: int) -> Plan:
+    dialect = compilation.dialect
     statement = compiler.select(compiler.place(query, dialect.name), compilation)
     columns = list(statement.selected_columns)
     processors = [types.result_processor(column.type, dialect) for column in columns]
@@ -219,6 +279,7 @@ def finish(
         tables=tuple(dict.fromkeys([query.schema.tablename, *_joined_tables(query)])),
         summary=f"{operation} {name}",
         writes=writes,
+        wanted=compilation.implied.wanted if isinstance(compilation.implied, Filters) else (),
     )
 
 

@@ -11,12 +11,12 @@ from orm.comments import commented
 from orm.conditions import Members
 from orm.database import Database
 from orm.exceptions import FieldError
-from orm.instances import schema_of, slot
+from orm.instances import forget_relation, schema_of, slot
 from orm.loader import relation_setter
 from orm.operators import OPERATORS
 from orm.ordering import ordering
 from orm.plans import select_plan
-from orm.query import Node, Query, QueryHolder
+from orm.query import Node, Query, QueryHolder, Selection
 from orm.references import checked_lookup, intern
 from orm.schema import Instance, Relation, Schema
 
@@ -55,23 +55,26 @@ class Reader:
         bound: instances remember the database.
         comment: what is sent at the end of each statement.
         timeout: how long each may take, in seconds.
+        lifted: the default filters that do not hold.
     """
 
     database: Database
     bound: bool
     comment: str = ""
     timeout: float | None = None
+    lifted: frozenset[str] = frozenset()
 
     def told_by(self, item: Prefetch | None) -> Reader:
-        """The reader of a query set that was given for the related rows: its own comment goes before.
+        """The reader of a query set that was given for the related rows: its own comment and filters go before.
 
         Of the two time limits the shorter one counts.
         """
-        if item is None:
+        if item is None or item.queryset is None:
             return self
         limits = [limit for limit in (getattr(item.queryset, "time_limit", None), self.timeout) if limit is not None]
         comment = getattr(item.queryset, "_comment", "") or self.comment
-        return replace(self, comment=comment, timeout=min(limits, default=None))
+        lifted = item.queryset.query.selection.lifted
+        return replace(self, comment=comment, timeout=min(limits, default=None), lifted=lifted)
 
     async def fetch(self, query: Query) -> list[Any]:
         """The instances of a query, each with its key where it has a link."""
@@ -161,7 +164,7 @@ async def _related(
     for instance in instances:
         owners.setdefault(getattr(instance, near), []).append(instance)
     keys = [key for key in owners if key is not None]
-    pairs = await _read(relation, keys, _base_query(relation, item), reader) if keys else []
+    pairs = await _read(relation, keys, _base_query(relation, item, reader), reader) if keys else []
     found: dict[Any, list[Instance]] = {}
     for key, related in pairs:
         found.setdefault(key, []).append(related)
@@ -206,8 +209,13 @@ def loaded_names(instance: Instance) -> list[str]:
     return [name for name in schema_of(instance).fields if slot(instance, name, _ABSENT) is not _ABSENT]
 
 
-def _base_query(relation: Relation, item: Prefetch | None) -> Query:
-    query = item.queryset.query if item is not None and item.queryset is not None else Query(relation.target)
+def _base_query(relation: Relation, item: Prefetch | None, reader: Reader) -> Query:
+    if item is not None and item.queryset is not None:
+        query = item.queryset.query
+    else:
+        query = Query(relation.target)
+        if reader.lifted:
+            query.selection = Selection(lifted=reader.lifted)
     return query.replace(order=default_order(relation.target)) if query.order is None else query
 
 
@@ -218,7 +226,17 @@ def _attach(relation: Relation, item: Prefetch | None) -> Callable[[Instance, li
     setter = relation_setter(relation)
     if relation.many:
         return setter
+    if relation.holds_key and relation.target.implied is not None:
+        return lambda instance, related: _attach_visible(instance, relation, related)
     return lambda instance, related: setter(instance, related[0] if related else None)
+
+
+def _attach_visible(instance: Instance, relation: Relation, related: list[Instance]) -> None:
+    """Of a row that is hidden an instance keeps the key, as without prefetching."""
+    if related:
+        relation_setter(relation)(instance, related[0])
+    else:
+        forget_relation(instance, relation.name)
 
 
 async def _read(relation: Relation, keys: list[Any], query: Query, reader: Reader) -> list[tuple[Any, Instance]]:

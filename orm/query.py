@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from orm.schema import Relation, Schema
+from orm.specs import EVERY_FILTER
 
 Path = tuple[Relation, ...]
 """Single hops from the root of a query; `()` is the root."""
@@ -120,6 +121,7 @@ class Selection:
         lock: how rows are locked, or `None`.
         distinct: equal rows are given once.
         target: the class that rows are built into.
+        lifted: the names of the default filters that do not hold; `EVERY_FILTER` among them stands for all.
     """
 
     form: str = "instance"
@@ -131,17 +133,20 @@ class Selection:
     lock: Lock | None = None
     distinct: bool = False
     target: type[Any] | None = None
+    lifted: frozenset[str] = frozenset()
     hash: int = field(init=False, compare=False, repr=False, default=0)
 
     def __post_init__(self) -> None:
         what = (self.form, self.names, self.target, self.related, self.only, self.deferred)
-        object.__setattr__(self, "hash", hash((what, self.link, self.lock, self.distinct)))
+        object.__setattr__(self, "hash", hash((what, self.link, self.lock, self.distinct, self.lifted)))
 
     def __hash__(self) -> int:
         return self.hash
 
 
 EVERYTHING: Final = Selection()
+UNFILTERED: Final = Selection(lifted=frozenset({EVERY_FILTER}))
+"""Everything of all rows, those that default filters hide, too."""
 _NOTHING: Final[Mapping[str, Node]] = {}
 
 
@@ -217,6 +222,10 @@ class Query:
         new.source = self.source
         new.joins = self.joins
         return new
+
+    def whole(self) -> Selection:
+        """The selection of everything, of the same rows: what the user asked to be read is left out."""
+        return Selection(lifted=self.selection.lifted) if self.selection.lifted else EVERYTHING
 
     def replace(self, **changes: Any) -> Query:
         """A copy with other values."""

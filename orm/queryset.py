@@ -109,6 +109,8 @@ class QuerySet(Rows[M]):
             raise FieldError(f"of takes a list of relations, as in [{of!r}], not {of!r}.")
         schema = self._schema
         paths = [() if item == "self" else to_one_path(schema, relation_words(schema, item)) for item in of]
+        for path in paths:
+            locks.refuse_hidden(path, self.query.selection.lifted)
         lock = locks.chosen(nowait=nowait, skip_locked=skip_locked, of=paths, no_key=no_key, share=share)
         return self._selecting(lock=lock)
 
@@ -187,7 +189,8 @@ class QuerySet(Rows[M]):
                 rows are; without it (`ignore_conflicts` only) any constraint is, and the instances stay as they are.
 
         Raises:
-            FieldError: options that contradict each other, or fields that have no unique constraint.
+            FieldError: options that contradict each other, fields that have no unique constraint, or conflicts with
+                rows that default filters hide.
             NotSupportedError: on MySQL and MariaDB, the rows have values for another unique constraint, too.
         """
         self._refuse_time_limit("bulk_create")
@@ -198,6 +201,8 @@ class QuerySet(Rows[M]):
             update_fields=update_fields,
             unique_fields=unique_fields,
         )
+        if conflict is not None:
+            conflicts.refuse_hidden(self._schema, conflict, self.query.selection.lifted)
         made = [one async for one in instances] if isinstance(instances, AsyncIterable) else list(instances)
         for instance in made:
             if not is_instance_of(self._schema, instance):
@@ -337,15 +342,31 @@ class QuerySet(Rows[M]):
         except UniqueViolation:
             there = await self._locked_or_none(words)
             if there is None:
+                await self._refuse_hidden(words)
                 raise  # another unique constraint than the one over the words
             return there, False
 
     async def _locked(self, words: Mapping[str, Any]) -> M:
         """The row, read past an older snapshot of the transaction."""
-        return await self._selecting(lock=locks.NEWEST).get(**words)
+        found = await self._locked_or_none(words)
+        if found is None:
+            await self._refuse_hidden(words)
+            raise self._schema.does_not_exist(f"No {self._schema.name} matches. {self._explanation((), dict(words))}")
+        return found
 
     async def _locked_or_none(self, words: Mapping[str, Any]) -> M | None:
         return await self._selecting(lock=locks.NEWEST).get_or_none(**words)
+
+    async def _refuse_hidden(self, words: Mapping[str, Any]) -> None:
+        """Raise `UniqueViolation` when the row that has the values of these words is there, but hidden."""
+        schema, lifted = self._schema, self.query.selection.lifted
+        names = schema.implied.holding(lifted) if schema.implied is not None else ()
+        if names and await self.unfiltered()._locked_or_none(words) is not None:
+            wanted = ", ".join([f"{name}={value!r}" for name, value in words.items()])
+            raise UniqueViolation(
+                f"{schema.name} has a row with {wanted}, which a default filter hides ({', '.join(names)}), so there "
+                "cannot be another one. Choose other values, or call unfiltered() before."
+            )
 
     async def update_or_create(
         self,

@@ -13,11 +13,11 @@ from orm.exceptions import FieldError, InterfaceError, NotLoaded, ValidationErro
 from orm.expressions import Condition
 from orm.instances import forget_relation, is_new, key_of, set_attribute, slot
 from orm.operators import OPERATORS
-from orm.query import Query
+from orm.query import UNFILTERED, Query
 from orm.queryset import QuerySet
 from orm.reading import is_instance_of
 from orm.references import checked_lookup, intern
-from orm.schema import Instance, Relation
+from orm.schema import Instance, Relation, Schema
 
 M = TypeVar("M", bound=Instance)
 
@@ -79,7 +79,7 @@ class RelatedQuerySet(QuerySet[M]):
         if self._relation.through is None:
             return await super()._create_or_get(instance, words)
         async with self._target().transaction():
-            everyone = QuerySet[M](Query(self._relation.target), self._database)
+            everyone = QuerySet[M](self._query_of(self._relation.target), self._database)
             found, created = await everyone._create_or_get(instance, words)
             await self.add(found)
         return found, created
@@ -189,7 +189,8 @@ class RelatedQuerySet(QuerySet[M]):
             await self.add(*[one for one in wanted if key_of(one) not in there])
 
     def _all(self) -> QuerySet[M]:
-        return cast("QuerySet[M]", QuerySet(_related_query(self._owner, self._relation), self._database))
+        query = _related_query(self._owner, self._relation).replace(selection=self.query.whole())
+        return cast("QuerySet[M]", QuerySet(query, self._database))
 
     def _keys(self, instances: Sequence[M]) -> list[Any]:
         """The keys of instances, each checked to be a stored one of the target."""
@@ -213,16 +214,20 @@ class RelatedQuerySet(QuerySet[M]):
                 set_attribute(one, relation.far.name, owner and key_of(owner))
                 set_attribute(one, relation.inverse, owner)
 
+    def _query_of(self, schema: Schema) -> Query:
+        """All rows of a model that default filters do not hide here."""
+        return Query(schema).replace(selection=self.query.whole())
+
     async def _point(self, keys: list[Any], owner_key: Any) -> None:
-        """Let the foreign keys of these rows refer to the instance, or to nothing."""
+        """Let the foreign keys of these rows, of which there are instances, refer to the instance, or to nothing."""
         relation = self._relation
-        rows = QuerySet[Any](Query(relation.target), self._database)
+        rows = QuerySet[Any](Query(relation.target).replace(selection=UNFILTERED), self._database)
         await rows.filter(pk__in=keys).update(**{relation.far.name: owner_key})
 
     def _between(self) -> tuple[Relation, Relation, QuerySet[Any]]:
         """The steps to the rows between and on to the target, and the rows between of this instance."""
         back, forward = cast("tuple[Relation, Relation]", self._relation.through)
-        rows = QuerySet[Any](Query(back.target), self._database)
+        rows = QuerySet[Any](self._query_of(back.target), self._database)
         return back, forward, rows.filter(**{back.far.name: key_of(self._owner)})
 
     async def _link(self, keys: list[Any]) -> None:
@@ -245,7 +250,7 @@ class RelatedQuerySet(QuerySet[M]):
                 f"{relation.target.name}.{relation.inverse} cannot be null, so its rows always have one. "
                 "Give them another one, or delete them."
             )
-        rows = self._all() if keys is None else self._all().filter(pk__in=keys)
+        rows = self._all() if keys is None else self._all().unfiltered().filter(pk__in=keys)
         await rows.update(**{relation.far.name: None})
 
 

@@ -25,7 +25,7 @@ from orm.loader import Loader
 from orm.pagination import Page
 from orm.plans import Plan
 from orm.prefetch import Reader, prefetch
-from orm.query import EVERYTHING, Node, Query
+from orm.query import Node, Query
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -62,7 +62,8 @@ class Rows(Chain, Generic[T]):
         return items
 
     def _reader(self, database: Database) -> Reader:
-        return Reader(database, self._database is not None, self._comment, self.time_limit)
+        lifted = self.query.selection.lifted
+        return Reader(database, self._database is not None, self._comment, self.time_limit, lifted)
 
     def __await__(self) -> Generator[Any, None, list[T]]:
         return self._fetch().__await__()
@@ -235,7 +236,7 @@ class Rows(Chain, Generic[T]):
                 return found
             query = query.replace(where=(*query.where, Constant(False)), limit=None)
         if query.columns is None:
-            query = query.replace(selection=EVERYTHING, added=())
+            query = query.replace(selection=query.whole(), added=())
         database = self._target()
         plan, values = plans.aggregate_plan(query, nodes, database)
         rows = await self._send(plan, values, database)

@@ -7,7 +7,7 @@ on first use: relations to models that are declared later, the table, and caches
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from orm import ddl, violations
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
-from orm.specs import BoundedCache, FieldSpec
+from orm.specs import BoundedCache, FieldSpec, Implied
 
 NAMING_CONVENTION: Final = {
     "pk": "pk_%(table_name)s",
@@ -125,6 +125,11 @@ class Relation:
         return list(zip(self.near.fields, self.far.fields, strict=True))
 
     @property
+    def may_be_missing(self) -> bool:
+        """Whether no row may be found: there is none, or it is hidden."""
+        return self.null or self.target.implied is not None
+
+    @property
     def holds_key(self) -> bool:
         """Whether the source's own row has the key (a foreign key)."""
         return not self.many and self.spec.kind in ("foreign_key", "one_to_one")
@@ -188,6 +193,7 @@ class Options:
     schema: str | None = None
     abstract: bool = False
     ordering: tuple[Any, ...] = ()
+    default_filters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     constraints: tuple[TablePart, ...] = ()
     indexes: tuple[TablePart, ...] = ()
     comment: str | None = None
@@ -228,6 +234,8 @@ class Schema:
         """What a clock fills in with every change."""
         self.renewed = tuple(spec for spec, clock in clocks if clock.on_update and clock.database)
         """What the database makes anew with every UPDATE."""
+        self.implied = Implied(options.default_filters) if options.default_filters else None
+        """What every row that is read meets; `None` where there is nothing."""
         self.row: type[Instance]
         """What the loader fills before the class is switched to `model`."""
         self.model: type[Any]
@@ -429,6 +437,11 @@ class Registry:
                 f"Choose another related_name in {source}."
             )
         target.relation_specs[back.name] = back
+
+    def filter_names(self) -> list[str]:
+        """The names of all default filters."""
+        every = [schema.implied.filters for schema in self.schemas.values() if schema.implied is not None]
+        return list(dict.fromkeys([name for filters in every for name in filters]))
 
     def get(self, name: str | Schema, where: str = "") -> Schema:
         """The model of that name. Raises `FieldError`, naming `where` it is wanted, when there is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -72,12 +72,25 @@ class Entity:
     fields: tuple[FieldSpec, ...]
 
 
+class ImpliedConditions(Protocol):
+    """What makes SQL of the conditions that schemas imply."""
+
+    def nodes(self, schema: Schema, lifted: frozenset[str]) -> Sequence[Node]:
+        """The conditions on rows of a schema, about the schema itself."""
+        ...
+
+    def conditions(self, schema: Schema, table: From, scope: Scope) -> list[Element]:
+        """What the rows of a table that comes into reach of a scope must meet."""
+        ...
+
+
 @dataclass
 class Compilation:
     """A statement under construction: its parameters, and what its columns mean.
 
     Attributes:
         values: the query's values, if the statement is to have them in it: one that is no plan's.
+        implied: makes the conditions that schemas imply; `None` where no rows are read, as in a constraint.
     """
 
     dialect: Dialect
@@ -85,6 +98,7 @@ class Compilation:
     entities: list[Entity] = field(default_factory=list[Entity])
     ctes: dict[Node, sa.CTE] = field(default_factory=dict[Node, sa.CTE])
     values: Sequence[Any] | None = None
+    implied: ImpliedConditions | None = None
 
     @property
     def engine(self) -> str:
@@ -121,16 +135,23 @@ class Scope:
         given: the paths to the related row that an aggregate is about; conditions inside negations are about it, too.
         ctes: the common table expressions that the rows are joined with.
         derived: the subqueries that the rows are joined with, whose columns are among what is known.
+        lifted: the names of the default filters that do not hold.
     """
 
     def __init__(
-        self, compilation: Compilation, root: From, tables: dict[Path, From], outer: Scope | None = None
+        self,
+        compilation: Compilation,
+        root: From,
+        tables: dict[Path, From],
+        outer: Scope | None = None,
+        lifted: frozenset[str] = frozenset(),
     ) -> None:
         self.compilation = compilation
         self.tables = tables
         self.source = root
         self.known: dict[Node, Element] = {}
         self.outer = outer
+        self.lifted = lifted
         self.grouped = False
         self.given: frozenset[Path] = frozenset()
         self.ctes: dict[Node, From] = {}
@@ -143,13 +164,27 @@ class Scope:
             parent = self.table(path[:-1])
             hop = path[-1]
             found = self.tables[path] = hop.target.table.alias()
-            outer = any(step.null for step in path)
-            self.source = self.source.join(found, related(hop, parent, found), isouter=outer)
+            outer = any(step.null or self.implied_nodes(step.target) for step in path)
+            self.source = self.source.join(found, self.joined(hop, parent, found), isouter=outer)
         return found
+
+    def joined(self, hop: Relation, near: From, far: From) -> Element:
+        """The condition that a row of a table that comes into reach is related to one that is, and is not hidden."""
+        return sa.and_(related(hop, near, far), *self.implied(hop.target, far))
+
+    def implied(self, schema: Schema, table: From) -> list[Element]:
+        """What the rows of a table that comes into reach must meet, though nobody asked: see `Implied`."""
+        implied = self.compilation.implied
+        return [] if schema.implied is None or implied is None else implied.conditions(schema, table, self)
+
+    def implied_nodes(self, schema: Schema) -> Sequence[Node]:
+        """The same as conditions about the schema, which are not SQL yet."""
+        implied = self.compilation.implied
+        return () if schema.implied is None or implied is None else implied.nodes(schema, self.lifted)
 
     def within(self, source: From, tables: dict[Path, From]) -> Scope:
         """The scope of a subquery about related rows, which sees the same columns besides."""
-        inner = Scope(self.compilation, source, tables, self.outer)
+        inner = Scope(self.compilation, source, tables, self.outer, self.lifted)
         inner.known = self.known
         inner.given = self.given
         inner.ctes = self.ctes

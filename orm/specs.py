@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -35,6 +35,33 @@ class BoundedCache(dict[Any, Any]):
         if len(self) >= CACHE_SIZE:
             del self[next(iter(self))]
         super().__setitem__(key, value)
+
+
+EVERY_FILTER: Final = "*"
+"""Stands for all names in a set of default filters that are lifted."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Implied:
+    """The conditions that every row of a schema meets wherever it is read, though nobody asked for them.
+
+    They hold wherever the schema's table comes into a query: as its root, over relations of any kind, in subqueries.
+    A row that does not meet them counts as missing.
+
+    Attributes:
+        filters: the default filters by their names: a condition, or a function that gives one for each query.
+            `unfiltered()` lifts them.
+        always: a condition about the row's own columns that nothing lifts, or `None`: what tells the rows of one model
+            from those of others in the same table, as `Q(kind__in=["dog", "puppy"])`. Its values are part of the SQL
+            of each plan, so it costs nothing when a query is run.
+    """
+
+    filters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    always: Any = None
+
+    def holding(self, lifted: Collection[str]) -> tuple[str, ...]:
+        """The names of the default filters that are not lifted."""
+        return () if EVERY_FILTER in lifted else tuple([name for name in self.filters if name not in lifted])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -78,6 +78,7 @@ LAYERS = {
     "orm.elements": 4,
     "orm.filtering": 4,
     "orm.windowing": 4,
+    "orm.implied": 4,
     "orm.compiler": 4,
     "orm.paths": 4,
     "orm.locks": 4,
