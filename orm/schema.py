@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from orm import ddl, violations
 from orm.database import Database
-from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
+from orm.exceptions import DoesNotExist, FieldError, IntegrityError, InterfaceError, MultipleObjectsReturned
 from orm.specs import BoundedCache, FieldSpec, Implied
 
 NAMING_CONVENTION: Final = {
@@ -399,13 +399,30 @@ class Registry:
     """
 
     def __init__(self, database: Database | None = None) -> None:
-        self.database = database
         self.schemas: dict[str, Schema] = {}
+        self.database = database
         self._metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
         self._awaited: dict[str, list[tuple[str, RelationSpec]]] = {}
 
     def __repr__(self) -> str:
         return f"<Registry of {len(self.schemas)} models: {', '.join(self.schemas) or 'none yet'}>"
+
+    @property
+    def database(self) -> Database | None:
+        """Where queries go, unless they say otherwise."""
+        return self._database
+
+    @database.setter
+    def database(self, database: Database | None) -> None:
+        self._database = database
+        if database is not None:
+            database.explainers.add(self)
+
+    def explain(self, error: IntegrityError) -> None:
+        """Say of a constraint that was violated at a COMMIT which model and fields are meant, if it is one of ours."""
+        owner = next((schema for schema in self.schemas.values() if schema.tablename == error.table), None)
+        if owner is not None and error.model is None:
+            violations.explain(error, owner, self.schemas.values())
 
     def check_free(self, name: str, tablename: str) -> None:
         """Raise `FieldError` when a model or table of that name is there already."""

@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from weakref import WeakSet
 
 from sqlalchemy.engine import Dialect
 
 from orm.database.executor import Executor, limited, table
 from orm.database.hooks import Hook, run_at_once
-from orm.database.interfaces import Capabilities, Operation, Source, StatementInfo, Table, WriteRefused
+from orm.database.interfaces import Capabilities, Explainer, Operation, Source, StatementInfo, Table, WriteRefused
 from orm.database.observers import Observer, Watch
 from orm.database.pool import PoolStatus
 from orm.database.pools import Pools
@@ -95,6 +96,11 @@ class Database(Executor):
     def capabilities(self) -> Capabilities:
         """What the engine and its driver can do."""
         return self._source.capabilities
+
+    @property
+    def explainers(self) -> WeakSet[Explainer]:
+        """Who is asked about constraints that are checked at a COMMIT; registries add themselves."""
+        return self._scopes.explainers
 
     @property
     def pool_status(self) -> PoolStatus:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from sqlalchemy.engine import Dialect
 
 from orm.database.timeouts import bounded
-from orm.exceptions import DatabaseError, NotSupportedError, ProgrammingError
+from orm.exceptions import DatabaseError, IntegrityError, NotSupportedError, ProgrammingError
 
 T = TypeVar("T")
 
@@ -53,6 +53,14 @@ class WriteRefused(ProgrammingError):
 
 class FeatureNotSupported(NotSupportedError, DatabaseError):
     """The server answered that it cannot do what a statement asks: like any answer of its kind it breaks a block."""
+
+
+class Explainer(Protocol):
+    """Who knows what the tables are for, and says more of a violated constraint than the server did."""
+
+    def explain(self, error: IntegrityError) -> None:
+        """Add to the error what is known: a model, its fields."""
+        ...
 
 
 class StatementInfo(Protocol):

@@ -7,9 +7,10 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakSet
 
 from orm.database.executor import Executor
-from orm.database.interfaces import Connection
+from orm.database.interfaces import Connection, Explainer
 from orm.database.observers import Watch
 from orm.database.pool import Pool
 from orm.database.pools import Pools
@@ -32,6 +33,8 @@ class Scopes:
         """Through whom statements run, or `None` where nobody looks: statements are the hot path."""
         self.base: Scope | None = None
         """The transaction around everything, for a database with `force_rollback`."""
+        self.explainers: WeakSet[Explainer] = WeakSet()
+        """Who is asked about constraints that a COMMIT violates: no statement says what it was about."""
 
     def current(self) -> Scope | None:
         """The innermost open scope that the running code is in, or `None` outside of all.

@@ -29,6 +29,7 @@ from orm.exceptions import (
     CommitUnknown,
     ConnectionLost,
     DatabaseError,
+    IntegrityError,
     PoolTimeout,
     TransactionError,
 )
@@ -436,6 +437,9 @@ class Transaction(Scope):
             ) from error
         except BaseException as error:
             failure = error
+            if isinstance(error, IntegrityError):
+                for explainer in self._scopes.explainers:
+                    explainer.explain(error)
             raise
         finally:
             self._scopes.observers.committed(0, time.perf_counter() - began, failure)
