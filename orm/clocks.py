@@ -67,6 +67,9 @@ class CurrentMoment(sa.ColumnElement[Any]):
         self.kind = kind
         self.type = _TYPES[kind]
 
+    def __repr__(self) -> str:
+        return f"CurrentMoment({self.kind!r})"
+
     def sql(self, engine: str) -> str:
         """Its text for an engine."""
         return _SQL[engine][self.kind]

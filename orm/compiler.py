@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from orm import aggregation, arithmetic, locks, types
+from orm import aggregation, arithmetic, enumerations, locks, types
 from orm.aggregates import Aggregate
 from orm.conditions import Assigned, Members
 from orm.elements import element, made, order
@@ -432,7 +432,7 @@ def _fitting(value: Element, kind: TypeEngine[Any], engine: str) -> Element:
         value = arithmetic.rounded(engine, value, 0, "float")
     if engine == "sqlite" and isinstance(kind, sa.Integer) and not isinstance(value.type, sa.Integer):
         return sa.cast(sa.func.round(value), sa.Integer)
-    return value
+    return enumerations.assigned(value, kind) if engine == "postgresql" else value
 
 
 def delete(placed: PlacedQuery, compilation: Compilation) -> sa.Delete:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import enum
 import ipaddress
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Final, Literal, TypeVar, overload
 from uuid import UUID as PythonUUID
+from uuid import uuid4
 
 import sqlalchemy as sa
 from pydantic_core import core_schema
@@ -20,9 +21,13 @@ from typing_extensions import Unpack
 from orm import types
 from orm.exceptions import FieldError
 from orm.fields import Field, Options, Server, checked, limits
+from orm.identifiers import uuid7
+from orm.plaintext import snake_case
 from orm.validation import json_value
 
 E = TypeVar("E", bound=enum.Enum)
+_NAME_BYTES: Final = 63
+"""How long a name may be on PostgreSQL."""
 IPValue = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -61,10 +66,38 @@ def UUID(
     default: PythonUUID | Callable[[], PythonUUID | None] | Server | None = ...,
     **options: Unpack[Options],
 ) -> Field[PythonUUID | None]: ...
+@overload
+def UUID(
+    *, version: Literal[4, 7], null: Literal[False] = False, init: Literal[False] = False, **options: Unpack[Options]
+) -> Field[PythonUUID]: ...
+@overload
+def UUID(
+    *, version: Literal[4, 7], null: Literal[True], init: Literal[False] = False, **options: Unpack[Options]
+) -> Field[PythonUUID | None]: ...
 def UUID(**options: Any) -> Any:
-    """A universally unique identifier; a text that spells one is taken, too."""
-    core = core_schema.uuid_schema()
-    return Field[Any]("uuid", sa.Uuid(), core, checked("UUID", options))
+    """A universally unique identifier; a text that spells one is taken, too.
+
+    With `version` Python makes it for each new instance: 4 is random, 7 begins with the time, so that keys of new rows
+    come one after the other.
+
+    Raises `FieldError` for another version, and for a `default` beside it.
+    """
+    init = options.pop("init", None)
+    given = checked("UUID", options, "version")
+    version = given.pop("version", None)
+    if init is not None and (init is not False or version is None):
+        raise FieldError("UUID: init is for type checkers, and is always False, beside version.")
+    if version is not None:
+        if type(version) is not int or version not in _UUIDS:
+            raise FieldError(f"UUID: version={version!r} is not possible. Choose from: 4 (random), 7 (by time).")
+        if "default" in given:
+            raise FieldError("UUID: version says what the default is. Leave out default, or version.")
+        given["default"] = _UUIDS[version]
+    return Field[Any]("uuid", sa.Uuid(), core_schema.uuid_schema(), given)
+
+
+_UUIDS: Final = {4: uuid4, 7: uuid7}
+"""What makes identifiers, by version."""
 
 
 @overload
@@ -129,13 +162,25 @@ def _ip_address(value: Any) -> IPValue:
         raise ValueError("an IPv4 or IPv6 address is wanted") from None
 
 
+class EnumOptions(Options, total=False):
+    """How an enumeration of texts is kept.
+
+    Attributes:
+        native: as a type of the database's, where it has such; as VARCHAR with `False`.
+        name: the name of that type on PostgreSQL, if it is not the enumeration's in snake case.
+    """
+
+    native: bool
+    name: str
+
+
 @overload
 def Enum(
     members: type[E],
     *,
     null: Literal[False] = False,
     default: E | Callable[[], E] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[EnumOptions],
 ) -> Field[E]: ...
 @overload
 def Enum(
@@ -143,12 +188,39 @@ def Enum(
     *,
     null: Literal[True],
     default: E | Callable[[], E | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[EnumOptions],
 ) -> Field[E | None]: ...
 def Enum(members: Any, **options: Any) -> Any:
-    """A member of an enumeration whose values are all texts, or all whole numbers; kept as its value."""
+    """A member of an enumeration whose values are all texts, or all whole numbers; kept as its value.
+
+    Texts are kept as a type of their own: with a name on PostgreSQL, shared by all fields of the enumeration; as ENUM
+    on MySQL and MariaDB; as VARCHAR on SQLite, and everywhere with `native=False`.
+
+    Raises `FieldError` for what is no enumeration, for values of other types, and for options that belong to texts.
+    """
+    if not (isinstance(members, type) and issubclass(members, enum.Enum)):
+        raise FieldError(f"Enum takes an enumeration, as in Enum(Color), not {members!r}.")
     kinds: set[type] = {type(member.value) for member in members}
     if not (kinds and (kinds <= {str} or kinds <= {int})):
         raise FieldError(f"Enum({members.__name__}): the values of its members must be all str or all int.")
+    given = checked("Enum", options, "native", "name")
+    name = _enum_name(members, given, texts=kinds <= {str})
     core = core_schema.enum_schema(members, list(members), strict=False)
-    return Field[Any]("enum", types.Enum(members), core, checked("Enum", options))
+    return Field[Any]("enum", types.Enum(members, name), core, given)
+
+
+def _enum_name(members: type[enum.Enum], options: dict[str, Any], *, texts: bool) -> str | None:
+    """The name of the type that is made for an enumeration, taken out of the options; `None` without one."""
+    what = f"Enum({members.__name__})"
+    native, name = options.pop("native", None), options.pop("name", None)
+    if native not in (None, True, False):
+        raise FieldError(f"{what}: native is True or False, not {native!r}.")
+    if not texts and (native or name is not None):
+        raise FieldError(f"{what} has numbers, which are kept as BIGINT. Leave out {'native' if native else 'name'}.")
+    if native is False and name is not None:
+        raise FieldError(f"{what}: without a type of its own there is nothing to name. Leave out name or native=False.")
+    if name is not None and (not isinstance(name, str) or not name or len(name.encode()) > _NAME_BYTES):
+        raise FieldError(f"{what}: name is a text of 1 to {_NAME_BYTES} bytes, not {name!r}.")
+    if not texts or native is False:
+        return None
+    return name if name is not None else snake_case(members.__name__)

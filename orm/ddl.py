@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.named_types import CreateEnumType, DropEnumType
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,13 +19,16 @@ _TABLES = {
     "mysql": "SELECT table_schema, table_name, table_schema = DATABASE() FROM information_schema.tables",
 }
 
+_ENUMERATIONS = "SELECT typname FROM pg_catalog.pg_type WHERE typtype = 'e' AND pg_catalog.pg_type_is_visible(oid)"
+
 
 async def create_all(metadata: sa.MetaData, database: Database) -> None:
     """Create the tables that are not there yet, with their constraints and indexes: all or, where DDL allows, none."""
     there = await _existing(database)
     missing = [table for table in metadata.sorted_tables if (table.schema, table.name) not in there]
     if missing:
-        await _run(database, _statements(database, metadata, "create_all", missing))
+        types = await _enumerations(database)
+        await _run(database, _statements(database, metadata, "create_all", missing, types))
 
 
 async def drop_all(metadata: sa.MetaData, database: Database) -> None:
@@ -32,7 +36,15 @@ async def drop_all(metadata: sa.MetaData, database: Database) -> None:
     there = await _existing(database)
     present = [table for table in metadata.sorted_tables if (table.schema, table.name) in there]
     if present:
-        await _run(database, _statements(database, metadata, "drop_all", present))
+        types = await _enumerations(database)
+        await _run(database, _statements(database, metadata, "drop_all", present, types))
+
+
+async def _enumerations(database: Database) -> set[str]:
+    """The types that the tables' enumerations are, those that are there."""
+    if database.dialect.name != "postgresql":
+        return set()
+    return {name for (name,) in await database.fetch(_ENUMERATIONS, write=True)}
 
 
 async def _existing(database: Database) -> set[tuple[str | None, str]]:
@@ -44,11 +56,20 @@ async def _existing(database: Database) -> set[tuple[str | None, str]]:
     return found
 
 
-def _statements(database: Database, metadata: sa.MetaData, method: str, tables: list[sa.Table]) -> list[Any]:
-    """What SQLAlchemy would send: it knows the order, and which keys must be added afterwards."""
+def _statements(
+    database: Database, metadata: sa.MetaData, method: str, tables: list[sa.Table], types: set[str]
+) -> list[Any]:
+    """What SQLAlchemy would send: it knows the order, and which keys must be added afterwards.
+
+    Which of the `types` of enumerations are there, it does not know.
+    """
     statements: list[Any] = []
 
     def collect(statement: Any, *_: Any) -> None:
+        if isinstance(statement, CreateEnumType) and statement.element.name in types:
+            return
+        if isinstance(statement, DropEnumType) and statement.element.name not in types:
+            return
         statements.append(statement)
 
     mock = MockConnection(database.dialect, collect)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, cast
 
 import sqlalchemy as sa
 
-from orm import implied
+from orm import enumerations, implied
 from orm.constraints import CheckConstraint, Index, UniqueConstraint
 from orm.exceptions import FieldError
 from orm.exclusion import ExclusionConstraint
 from orm.numeric import BigAutoField
+from orm.plaintext import snake_case
 from orm.query import Node
 from orm.relations import RelationField
-from orm.schema import Instance, Options, RelationSpec, Schema
+from orm.schema import Instance, Options, Registry, RelationSpec, Schema
 from orm.specs import FieldSpec
 
 GenerateThrough = Callable[[str, Options, RelationSpec], RelationSpec]
@@ -42,13 +42,6 @@ _LISTS: Final[Mapping[str, tuple[type, ...]]] = {
 """The options that are lists, and what is in them."""
 
 _TEXTS: Final = ("comment", "renamed_from")
-
-_WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-def snake_case(name: str) -> str:
-    """`InvoiceLine` becomes `invoice_line`, `HTTPLog` becomes `http_log`."""
-    return _WORD_START.sub("_", name).lower()
 
 
 def options_of(name: str, said: Mapping[str, Any]) -> Options:
@@ -137,6 +130,7 @@ def schema_of_body(
                 raise FieldError(f"{name}.{spec.name} is declared twice: as a field, and as the key of a relation.")
             columns[spec.name] = spec
     _check_columns(name, columns, related)
+    _check_enumerations(name, registry, columns)
     if not any(spec.primary_key for spec in columns.values()):
         if "id" in columns or "id" in related:
             raise FieldError(f"{name}.id is not the primary key. Declare one: primary_key=True.")
@@ -170,6 +164,15 @@ def _check_parts(schema: Schema) -> None:
         if complete:
             part.check(schema)
     implied.check(schema)
+
+
+def _check_enumerations(name: str, registry: Registry, columns: Mapping[str, FieldSpec]) -> None:
+    for kind in enumerations.of_columns(spec.type for spec in columns.values()):
+        if registry.enumerations.setdefault(kind.name, kind.values) != kind.values:
+            raise FieldError(
+                f"{name} has an enumeration {kind.name!r} of {', '.join(kind.values)}, and there is another one of "
+                f"{', '.join(registry.enumerations[kind.name])}. Give one of them a name: Enum(…, name=…)."
+            )
 
 
 def _check_columns(name: str, columns: Mapping[str, FieldSpec], related: Mapping[str, RelationSpec]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from orm import jsonpath, types
+from orm import enumerations, jsonpath, types
 from orm.conditions import Compared, Constant, Leaf, Members
 from orm.elements import element, json_path, made
 from orm.exceptions import FieldError
@@ -143,6 +143,8 @@ def _apart(node: Node, scope: Scope, hidden: Sequence[Path]) -> Element:
 
 def _compared(node: Compared, scope: Scope) -> Element:
     left, right = (element(part, scope) for part in node.parts)
+    if scope.compilation.engine == "postgresql":
+        left, right = enumerations.compared(left, right)
     if isinstance(node.parts[1], Subselect) and node.lookup.operator.name == "in":
         if scope.grouped and scope.compilation.engine == "mysql":
             # MariaDB 10.11 finds no group for count(x) IN (SELECT …), but for any function of it.

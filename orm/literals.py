@@ -16,6 +16,7 @@ from orm import types
 from orm.engines import engine_name
 from orm.exceptions import NotSupportedError
 from orm.operators import Element
+from orm.plaintext import quoted
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -49,12 +50,6 @@ def _plain(value: Any, engine: str) -> str | None:
     if isinstance(value, bytes) and engine != "postgresql":
         return f"X'{value.hex()}'"
     return None
-
-
-def quoted(text: str, engine: str) -> str:
-    """A text in quotes; MySQL reads a backslash as an escape."""
-    escaped = text.replace("\\", "\\\\") if engine == "mysql" else text
-    return "'" + escaped.replace("'", "''") + "'"
 
 
 def _mysql(value: Any) -> str | None:

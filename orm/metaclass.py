@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 from orm import relations
 from orm.columns import attribute
 from orm.constraints import UniqueConstraint
-from orm.declaration import check_name, options_of, row_class, schema_of_body, snake_case
+from orm.declaration import check_name, options_of, row_class, schema_of_body
 from orm.exceptions import DoesNotExist, FieldError, MultipleObjectsReturned
 from orm.inheritance import declarations, inherited_options, method_resolution, own_declarations, own_options
+from orm.plaintext import snake_case
 from orm.schema import Instance, Options, RelationSpec, Schema
 
 

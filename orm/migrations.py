@@ -35,7 +35,7 @@ from sqlalchemy.sql.elements import False_, True_
 from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
 
-from orm import renames, revisions, types
+from orm import clocks, renames, revisions, types
 from orm.database.url import DatabaseURL, Options, parse
 from orm.exceptions import InterfaceError
 from orm.schema import Registry
@@ -294,9 +294,12 @@ def _mysql_default(text: str) -> str:
     return {"true": "1", "false": "0"}.get(bare, bare)
 
 
-def _render_default(default: Any) -> str | bool:
+def _render_default(default: Any, autogenerate: AutogenContext) -> str | bool:
     """The source text of a server's default that each database spells in its own way."""
     expression = getattr(default, "arg", None)
+    if isinstance(expression, clocks.CurrentMoment):
+        autogenerate.imports.add(f"import {clocks.__name__}")
+        return f"{clocks.__name__}.{expression!r}"
     if isinstance(expression, now):
         return "sa.func.now()"
     if isinstance(expression, True_ | False_):
@@ -307,13 +310,13 @@ def _render_default(default: Any) -> str | bool:
 def _render_item(kind: str, item: Any, autogenerate: AutogenContext) -> str | bool:
     """The source text of our column types in a revision; `False` lets Alembic write what it knows."""
     if kind == "server_default":
-        return _render_default(item)
+        return _render_default(item, autogenerate)
     if kind != "type" or type(item).__module__ != types.__name__:
         return False
     if isinstance(item, types.Enum):  # a revision must not depend on what the enumeration is later
         if item.numbers:
             return "sa.BigInteger()"
-        item = types.String(max(len(str(member.value)) for member in item.members))
+        item = item.kept
     autogenerate.imports.add(f"import {types.__name__}")
     return f"{types.__name__}.{_call(item)}"
 

@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
+from orm import enumerations
 from orm.engines import engine_name
 from orm.exceptions import FieldError, NotSupportedError
 
@@ -87,6 +88,10 @@ class Operator:
 
 def _simple(compare: Callable[[Any, Any], Any]) -> Build:
     return lambda dialect, left, operands: compare(left, operands[0])
+
+
+def _ordered(compare: Callable[[Any, Any], Any]) -> Build:
+    return lambda dialect, left, operands: compare(*enumerations.by_position(dialect, left, operands[0]))
 
 
 def _isnull(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
@@ -258,10 +263,10 @@ OPERATORS: Final[dict[str, Operator]] = {
     entry.name: entry
     for entry in (
         Operator("exact", _simple(operator.eq), expressions=True),
-        Operator("gt", _simple(operator.gt), kinds=COMPARABLE, expressions=True),
-        Operator("gte", _simple(operator.ge), kinds=COMPARABLE, expressions=True),
-        Operator("lt", _simple(operator.lt), kinds=COMPARABLE, expressions=True),
-        Operator("lte", _simple(operator.le), kinds=COMPARABLE, expressions=True),
+        Operator("gt", _ordered(operator.gt), kinds=COMPARABLE, expressions=True),
+        Operator("gte", _ordered(operator.ge), kinds=COMPARABLE, expressions=True),
+        Operator("lt", _ordered(operator.lt), kinds=COMPARABLE, expressions=True),
+        Operator("lte", _ordered(operator.le), kinds=COMPARABLE, expressions=True),
         Operator("in", _in, operand="values"),
         Operator("range", _range, operand="pair", kinds=ORDERED - {"json_value"}),
         Operator("isnull", _isnull, operand="flag"),

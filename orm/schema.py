@@ -401,6 +401,8 @@ class Registry:
     def __init__(self, database: Database | None = None) -> None:
         self.schemas: dict[str, Schema] = {}
         self.database = database
+        self.enumerations: dict[str, tuple[str, ...]] = {}
+        """The texts of the enumerations that are types of the database's, by the names of these."""
         self._metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
         self._awaited: dict[str, list[tuple[str, RelationSpec]]] = {}
 

@@ -10,21 +10,23 @@ from __future__ import annotations
 import enum
 import ipaddress
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as PythonDecimal
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from orm.engines import engine_name
 from orm.exceptions import DataError, NotSupportedError
 
 # SQLite keeps decimals as 8-byte floats, which hold 15 significant decimal digits exactly (IEEE 754 binary64).
 _SQLITE_DECIMAL_DIGITS = 15
 _MICROSECOND = timedelta(microseconds=1)
+_LABEL_BYTES = 63
 
 
 class Processor(Protocol):
@@ -245,22 +247,74 @@ class AnyDecimal(TypeDecorator[PythonDecimal]):
         return process
 
 
+class _NamedEnum(sa.Enum):
+    """What SQLAlchemy makes PostgreSQL's type of, with the tables that have it; not again where it is there already."""
+
+    def _on_table_create(self, target: Any, bind: Any, **options: Any) -> None:
+        if isinstance(bind, sa.Connection):  # a revision that makes a table, and others made the type before it
+            options["checkfirst"] = True
+        super()._on_table_create(target, bind, **options)  # type: ignore[misc,unused-ignore]
+
+
+class TextEnum(TypeDecorator[str]):
+    """One of some texts: a type with a name on PostgreSQL, ENUM on MySQL and MariaDB, VARCHAR on SQLite.
+
+    Raises `NotSupportedError` on PostgreSQL for a text of more than 63 bytes, which its types do not hold, and on MySQL
+    for one that ends in a space, which would be cut off.
+    """
+
+    impl = _NamedEnum
+    cache_ok = True
+
+    def __init__(self, values: Sequence[str], name: str) -> None:
+        super().__init__(*values, name=name)
+        self.values = tuple(values)
+        self.name = name
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            self._refuse(dialect, [value for value in self.values if len(value.encode()) > _LABEL_BYTES])
+            return self.impl_instance
+        if dialect.name == "mysql":
+            self._refuse(dialect, [value for value in self.values if value.endswith(" ")])
+            return mysql.ENUM(*self.values, collation=collation(dialect))
+        return sa.String(max(map(len, self.values)))
+
+    def _refuse(self, dialect: Dialect, values: list[str]) -> None:
+        if values:
+            raise NotSupportedError(
+                f"{engine_name(dialect)} cannot have {values[0]!r} in the enumeration {self.name!r}. With native=False "
+                "its values are kept as VARCHAR."
+            )
+
+
 class Enum(TypeDecorator[enum.Enum]):
-    """A member of an enumeration, kept as its value (text or a whole number)."""
+    """A member of an enumeration, kept as its value: a text or a whole number.
+
+    Attributes:
+        kept: the column type of the value.
+    """
 
     impl = sa.String
     cache_ok = True
 
-    def __init__(self, members: type[enum.Enum]) -> None:
+    def __init__(self, members: type[enum.Enum], name: str | None = None) -> None:
+        super().__init__()
         values = [member.value for member in members]
         self.members = members
+        self.name = name
         self.numbers = all(isinstance(value, int) for value in values)
-        self.length = max((len(str(value)) for value in values), default=1)
-        super().__init__(self.length)
+        self.kept: TypeEngine[Any]
+        if self.numbers:
+            self.kept = sa.BigInteger()
+        elif name is not None:
+            self.kept = TextEnum(values, name)
+        else:
+            self.kept = String(max((len(str(value)) for value in values), default=1))
+        self.impl = cast("Any", self.kept)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        kept: TypeEngine[Any] = sa.BigInteger() if self.numbers else String(self.length)
-        return kept.dialect_impl(dialect)
+        return self.kept.dialect_impl(dialect)
 
     def process_bind_param(self, value: enum.Enum | None, dialect: Dialect) -> Any:
         return value.value if isinstance(value, enum.Enum) else value

@@ -30,6 +30,8 @@ LAYERS = {
     "orm.support": 2,
     "orm.violations": 2,
     "orm.comments": 2,
+    "orm.enumerations": 2,
+    "orm.identifiers": 2,
     "orm.clocks": 2,
     "orm.explain": 3,
     "orm.moments": 2,

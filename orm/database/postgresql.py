@@ -7,7 +7,7 @@ import contextlib
 import importlib
 import math
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from orm.database.interfaces import (
@@ -22,7 +22,7 @@ from orm.database.interfaces import (
     Table,
 )
 from orm.database.postgresql_dialect import PostgreSQLDialect
-from orm.database.postgresql_errors import ends_session, translate
+from orm.database.postgresql_errors import ends_session, is_outdated, translate
 from orm.database.servers import CLOSE_TIMEOUT, isolation_level, keep_alive, shut, unreachable
 from orm.database.timeouts import SPARE_SECONDS, bounded, too_long
 from orm.database.url import DatabaseURL, Options
@@ -122,7 +122,9 @@ class PostgreSQLConnection(Connection):
         try:
             rows: Sequence[Row] = await self._raw.fetch(sql, *arguments)
         except Exception as error:
-            raise self._failure(error) from error
+            if not self._is_outdated(error):
+                raise self._failure(error) from error
+            rows = await self._again(lambda: self._raw.fetch(sql, *arguments))
         self.busy = False
         return rows
 
@@ -133,9 +135,23 @@ class PostgreSQLConnection(Connection):
             # The public methods give either the rows or the tag.
             rows, tag, _ = await self._raw._execute(sql, arguments, 0, None, return_status=True)
         except Exception as error:
-            raise self._failure(error) from error
+            if not self._is_outdated(error):
+                raise self._failure(error) from error
+            rows, tag, _ = await self._again(lambda: self._raw._execute(sql, arguments, 0, None, return_status=True))
         self.busy = False
         return Outcome(rows, _row_count(tag))
+
+    def _is_outdated(self, error: Exception) -> bool:
+        """Whether the statement can be sent again under a new plan: the server has done nothing, and lost nothing."""
+        return is_outdated(error) and not self._is_in_transaction()
+
+    async def _again(self, send: Callable[[], Awaitable[Any]]) -> Any:
+        """Send a statement once more, prepared anew."""
+        self._raw._drop_local_statement_cache()
+        try:
+            return await send()
+        except Exception as error:
+            raise self._failure(error) from error
 
     async def run_many(self, sql: str, arguments: Sequence[Arguments]) -> int:
         """Run a statement once for each set of arguments, all or none; gives the number of rows.
@@ -347,7 +363,8 @@ class PostgreSQLConnection(Connection):
             return DataError(str(error))
         if isinstance(error, asyncpg.PostgresError) and not self.closed() and not ends_session(error):
             self.busy = False
-            if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.InvalidSQLStatementNameError):
+            stale = isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.InvalidSQLStatementNameError)
+            if stale or is_outdated(error):
                 # A plan that DDL has made stale, or statements that somebody deallocated: prepare them anew.
                 self._raw._drop_local_statement_cache()
             return translate(error)

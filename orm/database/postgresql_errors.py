@@ -77,9 +77,14 @@ def ends_session(error: Any) -> bool:
     return state.startswith("08") or state in _LOST_STATES or severity in {"FATAL", "PANIC"}
 
 
+def is_outdated(error: Exception) -> bool:
+    """Whether a prepared plan is about a type that has been dropped; the driver tells other stale plans by itself."""
+    return isinstance(error, asyncpg.InternalServerError) and "cache lookup failed for type" in str(error)
+
+
 def translate(error: Any) -> Error:
     """Our error for one that the server answered a statement with."""
-    if isinstance(error, asyncpg.InvalidCachedStatementError):
+    if isinstance(error, asyncpg.InvalidCachedStatementError) or is_outdated(error):
         return SerializationFailure(
             "The tables of this statement were changed while the transaction was open, and its prepared plan no "
             "longer fits; run the transaction again."
