@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.named_types import CreateEnumType, DropEnumType
@@ -66,9 +66,8 @@ def _statements(
     statements: list[Any] = []
 
     def collect(statement: Any, *_: Any) -> None:
-        if isinstance(statement, CreateEnumType) and statement.element.name in types:
-            return
-        if isinstance(statement, DropEnumType) and statement.element.name not in types:
+        named = cast("Any", statement).element.name if isinstance(statement, (CreateEnumType, DropEnumType)) else None
+        if named is not None and (named in types) is isinstance(statement, CreateEnumType):
             return
         statements.append(statement)
 

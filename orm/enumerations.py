@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.elements import Null
 from sqlalchemy.types import TypeEngine
 
 from orm import types
@@ -61,7 +62,7 @@ def as_text(value: Element) -> Element:
 def assigned(value: Element, kind: TypeEngine[object]) -> Element:
     """An expression as a value of a column, which takes no texts but those that are of its type on PostgreSQL."""
     wanted, given = named(kind), named(value.type)
-    if wanted is None or isinstance(value, (sa.BindParameter, sa.sql.elements.Null)):
+    if wanted is None or isinstance(value, (sa.BindParameter, Null)):
         return value
     if given is not None and given.name == wanted.name:
         return value
