@@ -21,7 +21,7 @@ import orm
 from orm import Page
 from orm.columns import Step
 from orm.database import Database
-from tests.typing.app import accepts
+from tests.typing.app import accepts, accepts_expressions
 from tests.typing.app.base import models
 from tests.typing.app.notes import Note, Tag
 from tests.typing.app.samples import Nullable, Sample
@@ -33,7 +33,7 @@ MARK = re.compile(r"  # type: ignore$")
 Line = tuple[str, int]
 
 WRONG = "assert_type(Note.text, orm.Column[int])\n"
-"""Is written below what must be accepted, to see that it is read to the end."""
+"""Is written below each file of what must be accepted, to see that it is read to the end."""
 
 UNSEEN = {
     "ty": {
@@ -52,7 +52,7 @@ UNSEEN = {
         "f: orm.Field[str] = orm.Text(max_length=100)",
         "i: orm.Field[int] = orm.Integer(max_length=3)",
         "n: orm.Field[int] = orm.BigAutoField(default=1)",
-        "p: orm.Field[datetime.datetime] = orm.DateTime(auto_now=True)",
+        "p: orm.Field[datetime.datetime] = orm.DateTime(auto_nao=True)",
         'orm.Database("sqlite:///x.db", nonsense=1)',
     },
 }
@@ -63,10 +63,11 @@ UNSEEN = {
 def project(tmp_path: Path) -> Path:
     """The application without its marks, as a project of its own beside the library."""
     shutil.copytree(APP, tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    with (tmp_path / "app/accepts.py").open("a") as accepted:
-        accepted.write(WRONG)
-    rejects = tmp_path / "app/rejects.py"
-    rejects.write_text("".join(f"{MARK.sub('', line)}\n" for line in rejects.read_text().splitlines()))
+    for path in (tmp_path / "app").glob("accepts*.py"):
+        with path.open("a") as accepted:
+            accepted.write(WRONG)
+    for rejects in (tmp_path / "app").glob("rejects*.py"):
+        rejects.write_text("".join(f"{MARK.sub('', line)}\n" for line in rejects.read_text().splitlines()))
     (tmp_path / "orm").symlink_to(ROOT / "orm")
     shutil.copy(ROOT / "tests/typing/pyproject.toml", tmp_path)
     return tmp_path
@@ -114,11 +115,15 @@ def pyrefly(project: Path) -> set[Line]:
 
 def marked(unseen: set[str]) -> set[Line]:
     """The lines that a checker must report."""
-    numbered = enumerate((APP / "rejects.py").read_text().splitlines(), 1)
-    texts = {number: MARK.sub("", line).strip() for number, line in numbered if MARK.search(line)}
+    texts = {
+        (path.name, number): MARK.sub("", line).strip()
+        for path in APP.glob("rejects*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if MARK.search(line)
+    }
     assert unseen <= set(texts.values())
-    last = len((APP / "accepts.py").read_text().splitlines()) + 1
-    return {("accepts.py", last), *[("rejects.py", number) for number, text in texts.items() if text not in unseen]}
+    added = {(path.name, len(path.read_text().splitlines()) + 1) for path in APP.glob("accepts*.py")}
+    return added | {line for line, text in texts.items() if text not in unseen}
 
 
 @pytest.mark.parametrize("checker", [mypy, pyright, ty, pyrefly])
@@ -155,11 +160,14 @@ async def application(database: Database) -> AsyncIterator[dict[str, Any]]:
 
 
 PARAMETERS = {"database", "user", "note", "tag", "sample", "nullable"}
-FUNCTIONS = [
-    function
-    for function in vars(accepts).values()
-    if inspect.iscoroutinefunction(function) and set(inspect.signature(function).parameters) <= PARAMETERS
-]
+FUNCTIONS = {
+    f"{module.__name__.rpartition('.')[2]}-{name}": function
+    for module in (accepts, accepts_expressions)
+    for name, function in vars(module).items()
+    if inspect.iscoroutinefunction(function)
+    and function.__module__ == module.__name__
+    and set(inspect.signature(function).parameters) <= PARAMETERS
+}
 
 
 def fits(value: Any, kind: Any) -> bool:
@@ -191,9 +199,8 @@ def assert_fits(value: Any, kind: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
-async def test_what_is_accepted_runs(
-    function: Any, application: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(accepts, "assert_type", assert_fits)
+@pytest.mark.parametrize("name", FUNCTIONS)
+async def test_what_is_accepted_runs(name: str, application: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    function = FUNCTIONS[name]
+    monkeypatch.setitem(function.__globals__, "assert_type", assert_fits)
     await function(**{name: application[name] for name in inspect.signature(function).parameters})

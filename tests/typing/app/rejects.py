@@ -8,12 +8,9 @@ import decimal
 
 import orm
 from orm.database import Database
-from orm.functions import Left, Length, Lower, Round, Sqrt
-from orm.postgresql import Range
 
 from .accepts import newest
 from .base import Base
-from .bookings import Booking
 from .notes import Note, Pinned, Tag, Timestamped
 from .samples import Colour, Defaults, Nullable, Sample, Size
 from .users import Profile, User
@@ -87,56 +84,6 @@ def columns() -> None:
     Note.text.nonsense  # type: ignore
 
 
-def conditions() -> None:
-    Note.objects.filter(Note.text == 3)  # type: ignore
-    Note.objects.filter(Note.text == Note.rank)  # type: ignore
-    Note.objects.filter(Sample.colour == "red")  # type: ignore
-    Note.objects.filter(Note.text == "x" and True)  # type: ignore
-    Note.objects.filter(not Note.title.is_null())  # type: ignore
-    Note.objects.filter(True)  # type: ignore
-    Note.objects.filter("text")  # type: ignore
-    Note.objects.filter(Note.text)  # type: ignore
-    Note.objects.exclude(3)  # type: ignore
-    (Note.text == "x") & 3  # type: ignore
-    orm.Q("text")  # type: ignore
-
-
-def functions() -> None:
-    Lower(Note.rank)  # type: ignore
-    Lower(3)  # type: ignore
-    Left(Note.text, "3", "x")  # type: ignore
-    Left(Note.text, Note.title)  # type: ignore
-    Sqrt(Note.text)  # type: ignore
-    Round(Note.rank, "2")  # type: ignore
-    Note.objects.filter(Lower(Note.text))  # type: ignore
-    Length(Note.text).icontains("x")  # type: ignore
-    orm.Case(Note.rank < 3)  # type: ignore
-    orm.Cast(Note.rank, int)  # type: ignore
-    orm.Cast(Note.rank)  # type: ignore
-    orm.Func(Note.text, function=3, output_field=orm.Text())  # type: ignore
-    orm.Value(3, output_field="integer")  # type: ignore
-
-
-def postgresql_columns(time: Range[datetime.datetime]) -> None:
-    Booking(room="blue")  # type: ignore
-    Booking(room="blue", time=time, tags=[1])  # type: ignore
-    Booking(room="blue", time=(1, 2))  # type: ignore
-    Booking.tags.contains([1])  # type: ignore
-    Booking.tags.contains("x")  # type: ignore
-    Booking.room.overlap(["x"])  # type: ignore
-    Booking.floors.contains("x")  # type: ignore
-    Booking.floors.fully_lt(3)  # type: ignore
-    Booking.room.has_key("x")  # type: ignore
-    Booking.room.contains({"x": 1})  # type: ignore
-    Booking.tags.trigram_similar("x")  # type: ignore
-    Booking.room.search(3)  # type: ignore
-    Sample.document.has_keys(3)  # type: ignore
-    Sample.name.nonsense("x")  # type: ignore
-    orm.Array(int)  # type: ignore
-    orm.lookup("x", operand="nothing")  # type: ignore
-    orm.transform("x")(int)  # type: ignore
-
-
 def chains(note: Note, user: User) -> None:
     Note.objects.select_related(Note.text)  # type: ignore
     Note.objects.prefetch_related(3)  # type: ignore
@@ -205,18 +152,6 @@ async def database(database: Database) -> None:
     (await database.execute("SELECT 1")).nonsense  # type: ignore
 
 
-async def expressions() -> None:
-    Note.objects.annotate(double=2)  # type: ignore
-    Note.objects.alias(double="rank")  # type: ignore
-    orm.Exists(3)  # type: ignore
-    orm.Subquery([1])  # type: ignore
-    orm.OuterRef(3)  # type: ignore
-    orm.F("rank").icontains(3)  # type: ignore
-    orm.Window(orm.Sum("rank"), frame=(1, 2))  # type: ignore
-    orm.CTE("ranks", [1])  # type: ignore
-    orm.Count()  # type: ignore
-
-
 class Mismatched(Base):
     a: orm.Field[int] = orm.String(max_length=100)  # type: ignore
     b: orm.Field[str] = orm.String(max_length=100, null=True)  # type: ignore
@@ -227,16 +162,6 @@ class Mismatched(Base):
     g: orm.Related[User] = orm.OneToOne(Note)  # type: ignore
     h: orm.RelatedSet[User] = orm.ManyToMany(Note)  # type: ignore
     i: orm.Field[datetime.datetime] = orm.Date()  # type: ignore
-
-
-def constraints() -> None:
-    orm.Index(1)  # type: ignore
-    orm.Index("text", name=1)  # type: ignore
-    orm.Index(orm.Q(rank=1), name="i")  # type: ignore
-    orm.UniqueConstraint(["text"])  # type: ignore
-    orm.CheckConstraint("rank > 0", name="c")  # type: ignore
-    orm.CheckConstraint(orm.Q(rank=1))  # type: ignore
-    orm.CheckConstraint(orm.Q(rank=1), name=None)  # type: ignore
 
 
 class Wrong(Base):
@@ -255,7 +180,7 @@ class Wrong(Base):
     m: orm.Field[Colour] = orm.Enum("red")  # type: ignore
     n: orm.Field[int] = orm.BigAutoField(default=1)  # type: ignore
     o: orm.Field[int] = orm.BigAutoField(init=True)  # type: ignore
-    p: orm.Field[datetime.datetime] = orm.DateTime(auto_now=True)  # type: ignore
+    p: orm.Field[datetime.datetime] = orm.DateTime(auto_nao=True)  # type: ignore
     q: orm.Related[User] = orm.ForeignKey("User", on_delete="cascade")  # type: ignore
     r: orm.Related[User] = orm.ForeignKey(3)  # type: ignore
     s: orm.RelatedSet[Note] = orm.Reverse(Note.author)  # type: ignore
