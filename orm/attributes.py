@@ -15,7 +15,7 @@ from orm.lookups import conditions
 from orm.plans import select_plan
 from orm.query import Query, Selection
 from orm.references import intern
-from orm.related import RelatedQuerySet
+from orm.related import related_set
 from orm.schema import Instance, InstanceState, Relation, RelationSpec, Schema
 from orm.specs import FieldSpec
 
@@ -115,7 +115,7 @@ def _reraise(instance: Instance, schema: Schema, name: str) -> Any:
 def _missing_relation(instance: Instance, schema: Schema, relation: Relation) -> Any:
     if relation.many:
         cache = slot(instance, f"_loaded_{relation.name}")
-        return RelatedQuerySet[Any](instance, relation, cache)
+        return related_set(relation.target)(instance, relation, cache)
     if not relation.holds_key:
         raise NotLoaded(
             f"{schema.name}.{relation.name} is not loaded. Add .select_related({relation.name!r}) to the query, "

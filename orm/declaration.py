@@ -11,9 +11,12 @@ from orm import enumerations, implied
 from orm.constraints import CheckConstraint, Index, UniqueConstraint
 from orm.exceptions import FieldError
 from orm.exclusion import ExclusionConstraint
+from orm.expressions import F
 from orm.numeric import BigAutoField
+from orm.ordering import ordering
 from orm.plaintext import snake_case
-from orm.query import Node
+from orm.query import Node, Query
+from orm.queryset import Objects
 from orm.relations import RelationField
 from orm.schema import Instance, Options, Registry, RelationSpec, Schema
 from orm.specs import FieldSpec
@@ -88,11 +91,37 @@ def check_name(model: str, name: str, base_model: type) -> None:
             f"{model}.{name}: a field's name has no double underscore and no underscore at its ends, since '__' "
             f"joins names in filters. Choose another one, and keep the column's: column={name!r}."
         )
-    if name in _RESERVED or name in type.__dict__ or any(name in base.__dict__ for base in base_model.__mro__):
+    if _is_taken(name, base_model):
         raise FieldError(
             f"{model}.{name} would hide an attribute that every model has. Choose another name, and keep the "
             f"column's: column={name!r}."
         )
+
+
+def check_managers(
+    name: str, root: type, order: Iterable[type], namespace: Mapping[str, Any], declared: Mapping[str, Any]
+) -> None:
+    """Raise `FieldError` for managers that would hide something, or be hidden, and for an `objects` that is none."""
+    objects = namespace.get("objects")
+    if objects is not None and not isinstance(objects, Objects):
+        raise FieldError(f"{name}.objects is a manager: class …(orm.QuerySet[…]), and objects = ….as_manager().")
+    if objects is not None and (objects.conditions or objects.words):
+        raise FieldError(
+            f"{name}.objects is about all rows, since relations use it. What hides some of them belongs in "
+            "Meta.default_filters, where it holds in relations, too; or give the manager another name."
+        )
+    for key, value in namespace.items():
+        if isinstance(value, Objects) and key != "objects" and _is_taken(key, root):
+            raise FieldError(f"The manager {name}.{key} would hide an attribute that every model has. Rename it.")
+    for owner in order:
+        for key, value in owner.__dict__.items():
+            if isinstance(value, Objects) and key in declared:
+                raise FieldError(f"{name}.{key} is a field, and would hide the manager of {owner.__name__}. Rename it.")
+
+
+def _is_taken(name: str, root: type) -> bool:
+    """Whether every model has an attribute of that name."""
+    return name in _RESERVED or name in type.__dict__ or any(name in base.__dict__ for base in root.__mro__)
 
 
 _RESERVED: Final = frozenset({"pk", "objects", "table", "mro"})
@@ -141,7 +170,7 @@ def schema_of_body(
 
 
 def _check_parts(schema: Schema) -> None:
-    """Check constraints, indexes and default filters; over relations to models that are declared later on first use."""
+    """Check what `Meta` says of fields. What goes over relations to models that are declared later is checked later."""
     schemas = schema.registry.schemas
     taken = {
         name: other
@@ -164,6 +193,18 @@ def _check_parts(schema: Schema) -> None:
         if complete:
             part.check(schema)
     implied.check(schema)
+    _check_ordering(schema)
+
+
+def _check_ordering(schema: Schema) -> None:
+    """Check the terms of `Meta.ordering`; over relations to models that are declared later on first use."""
+    for term in schema.options.ordering:
+        try:
+            ordering(Query(schema), term)
+        except FieldError as error:
+            named = F(term.removeprefix("-")) if isinstance(term, str) else term
+            if not isinstance(named, Node) or not implied.may_be_known_later(schema, named):
+                raise FieldError(f"{schema.name}.Meta.ordering: {error}") from None
 
 
 def _check_enumerations(name: str, registry: Registry, columns: Mapping[str, FieldSpec]) -> None:

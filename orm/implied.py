@@ -96,7 +96,7 @@ def check(schema: Schema) -> None:
             try:
                 _filter(schema, name)
             except FieldError:
-                if not _may_be_known_later(schema, given):
+                if not may_be_known_later(schema, given):
                     raise
             continue
         if inspect.iscoroutinefunction(given):
@@ -109,7 +109,7 @@ def check(schema: Schema) -> None:
             continue
 
 
-def _may_be_known_later(schema: Schema, given: Node) -> bool:
+def may_be_known_later(schema: Schema, given: Node) -> bool:
     """Whether words begin with a relation, and not all models are declared that relations lead to."""
     schemas = schema.registry.schemas
     specs = [spec for one in (schema, *schemas.values()) for spec in one.relation_specs.values()]

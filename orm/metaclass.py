@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, cast
 
 from orm import relations
 from orm.columns import attribute
 from orm.constraints import UniqueConstraint
-from orm.declaration import check_name, options_of, row_class, schema_of_body
+from orm.declaration import check_managers, check_name, options_of, row_class, schema_of_body
 from orm.exceptions import DoesNotExist, FieldError, MultipleObjectsReturned
 from orm.inheritance import declarations, inherited_options, method_resolution, own_declarations, own_options
 from orm.plaintext import snake_case
-from orm.schema import Instance, Options, RelationSpec, Schema
+from orm.schema import Options, RelationSpec, Schema
 
 
 class ClassAttribute:
@@ -47,8 +48,8 @@ class ClassAttribute:
             if found is not None:
                 return found
         for base in cls.__mro__:
-            if self.name in base.__dict__ and not issubclass(base, Instance):
-                value: Any = base.__dict__[self.name]
+            value: Any = base.__dict__.get(self.name)
+            if value is not None and not isinstance(value, MemberDescriptorType):
                 return value.__get__(None, cls) if hasattr(cast("Any", type(value)), "__get__") else value
         raise AttributeError(f"type object {cls.__name__!r} has no attribute {self.name!r}")
 
@@ -99,6 +100,7 @@ def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: d
         if value is not None:
             check_name(name, field_name, root)
     everything = declarations(name, order, own)
+    check_managers(name, root, order, namespace, everything)
     said = own_options(order, namespace.get("Meta"))
     options = options_of(name, inherited_options(order, said))
     namespace["__declared__"] = own

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
+
+import sqlalchemy as sa
 
 from orm import conflicts, locks, lookups, persistence, plans, returning, writing
 from orm.columns import Column
@@ -11,7 +14,7 @@ from orm.conditions import simplify
 from orm.conflicts import Conflict
 from orm.database import Database, Outcome
 from orm.exceptions import FieldError, InterfaceError, UniqueViolation
-from orm.expressions import Expression, F
+from orm.expressions import Condition, Expression, F
 from orm.instances import key_of, state_of
 from orm.plans import Plan
 from orm.prefetch import Prefetch, check
@@ -397,42 +400,69 @@ class QuerySet(Rows[M]):
         raise self._schema.does_not_exist(f"The {self._schema.name} was deleted each time it was to be updated.")
 
     @classmethod
-    def as_manager(cls) -> Manager[Self]:
-        """What a model's `objects` is set to, to have query sets of this class."""
-        return Manager(cls)
+    def as_manager(cls, *conditions: Condition | sa.ColumnElement[bool], **words: Any) -> Manager[Self]:
+        """What a class attribute of a model is set to, to have query sets of this class.
+
+        Under the name `objects` it is the model's own: relations to it have query sets of this class, too. Under other
+        names it may be about some of the rows only: those that meet the conditions.
+
+        Raises:
+            FieldError: the class has slots, which neither chains nor relations would carry on.
+        """
+        for base in cls.__mro__[: cls.__mro__.index(QuerySet)]:
+            if base.__dict__.get("__slots__"):
+                raise FieldError(
+                    f"{base.__name__} has __slots__, and query sets have no state of their own: every method of the "
+                    "chain makes a new one. Put it into filters or annotations."
+                )
+        return Manager(cls, conditions, words)
 
 
 class Objects:
     """The default manager: `Album.objects` is a query set of all albums. It is not reachable from instances."""
 
+    queryset: type[Any] = QuerySet
+    conditions: tuple[Any, ...] = ()
+    words: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(self) -> None:
+        self.__set_name__(object, "objects")
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+        self._key = f"query set under the name {name}"
+
     def __get__(self, instance: None, owner: type[M]) -> QuerySet[M]:
-        return cast("QuerySet[M]", manager_of(instance, owner, QuerySet))
+        return cast("QuerySet[M]", self._of(instance, owner))
+
+    def _of(self, instance: object, owner: type[Any]) -> Any:
+        """The query set of the rows of a model, made once: it never changes."""
+        if instance is not None:
+            raise AttributeError(f"{self.name} is on the class only: {owner.__name__}.{self.name}.")
+        schema: Schema | None = owner.__dict__.get("__schema__")
+        if schema is None:
+            raise FieldError(f"{owner.__name__} is abstract and has no rows. Query a model that inherits from it.")
+        found = schema.derived.get(self._key)
+        if type(found) is not self.queryset:
+            every: QuerySet[Any] = self.queryset(Query(schema))
+            narrowed = self.conditions or self.words
+            found = every.filter(*self.conditions, **self.words) if narrowed else every
+            schema.derived[self._key] = found
+        return found
 
 
 class Manager(Objects, Generic[Q_co]):
     """`objects = NoteQuerySet.as_manager()`."""
 
-    def __init__(self, queryset: type[Q_co]) -> None:
+    def __init__(self, queryset: type[Q_co], conditions: tuple[Any, ...], words: Mapping[str, Any]) -> None:
+        super().__init__()
         self.queryset = queryset
+        self.conditions = conditions
+        self.words = words
 
     if TYPE_CHECKING:
 
         def __get__(self, instance: None, owner: type[Any]) -> Q_co: ...
 
     else:
-
-        def __get__(self, instance, owner):
-            return manager_of(instance, owner, self.queryset)
-
-
-def manager_of(instance: object, owner: type[Any], queryset: type[Any]) -> Any:
-    """The query set of all rows of a model, made once: it never changes."""
-    if instance is not None:
-        raise AttributeError(f"objects is on the class only: {owner.__name__}.objects.")
-    schema: Schema | None = owner.__dict__.get("__schema__")
-    if schema is None:
-        raise FieldError(f"{owner.__name__} is abstract and has no rows. Query a model that inherits from it.")
-    found = schema.derived.get(queryset.__name__)
-    if found is None or type(found) is not queryset:
-        found = schema.derived[queryset.__name__] = queryset(Query(schema))
-    return found
+        __get__ = Objects._of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from orm.compiled import CompiledQuery
 from orm.conditions import Leaf
@@ -22,8 +23,29 @@ from orm.schema import Instance, Relation, Schema
 M = TypeVar("M", bound=Instance)
 
 
+def related_set(schema: Schema) -> type[RelatedQuerySet[Any]]:
+    """The class of the related sets of a model: it has the methods of the model's own query sets, too."""
+    found = schema.derived.get("class of related sets")
+    if found is None:
+        own = type(cast("QuerySet[Any]", schema.model.objects))
+        found = RelatedQuerySet if own is QuerySet else _declared.get(own)
+        if found is None:
+            namespace = {"__slots__": (), "__module__": own.__module__}
+            found = type(f"Related{own.__name__}", (RelatedQuerySet, own), namespace)
+        schema.derived["class of related sets"] = found
+    return cast("type[RelatedQuerySet[Any]]", found)
+
+
+_declared: WeakKeyDictionary[type[Any], type[Any]] = WeakKeyDictionary()
+"""The classes of related sets by those of the query sets whose methods they have."""
+
+
 class RelatedQuerySet(QuerySet[M]):
-    """The rows related to one instance: a query set, and, once prefetched, a sequence read without `await`."""
+    """The rows related to one instance: a query set, and, once prefetched, a sequence read without `await`.
+
+    Where the related model has query sets of its own, a class with their methods is made. To give it a name, which
+    checkers need, or further methods, declare it: `class Albums(orm.RelatedQuerySet["Album"], AlbumQuerySet)`.
+    """
 
     __slots__ = ("_cache", "_owner", "_relation")
 
@@ -32,6 +54,17 @@ class RelatedQuerySet(QuerySet[M]):
         self._owner = owner
         self._relation = relation
         self._cache = cache
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        own: type[Any] = next(one for one in cast("Any", cls).__mro__ if not issubclass(one, RelatedQuerySet))
+        if own in _declared:
+            raise FieldError(
+                f"{_declared[own].__name__} is the class of related sets with the methods of {own.__name__}, so "
+                f"{cls.__name__} cannot be another one. Declare it right after {own.__name__}, and once."
+            )
+        if own is not QuerySet:
+            _declared[own] = cls
 
     def _with(self, query: Query) -> Self:
         new = super()._with(query)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast, overload
 
+import typing_extensions
 from typing_extensions import TypedDict, Unpack
 
 from orm.exceptions import FieldError
@@ -14,6 +15,7 @@ from orm.specs import MISSING, FieldSpec
 
 M = TypeVar("M", bound=Instance)
 R = TypeVar("R", bound="Instance | None")
+S = typing_extensions.TypeVar("S", bound="RelatedQuerySet[Any]", default="RelatedQuerySet[M]")
 Target = str | type[M]
 
 CASCADE: Final = "CASCADE"
@@ -135,15 +137,19 @@ class Related(RelationField, Generic[R]):
         def __set__(self, instance: Instance, value: R) -> None: ...
 
 
-class RelatedSet(RelationField, Generic[M]):
-    """The many rows of a relation: a related query set on an instance, a step over the relation on the class."""
+class RelatedSet(RelationField, Generic[M, S]):
+    """The many rows of a relation: a related query set on an instance, a step over the relation on the class.
+
+    A related query set has the methods of the target's own query sets. Checkers know it from a second type, which is
+    declared as `class Albums(orm.RelatedQuerySet["Album"], AlbumQuerySet)`.
+    """
 
     if TYPE_CHECKING:
 
         @overload
         def __get__(self, instance: None, owner: type[Instance]) -> type[M]: ...
         @overload
-        def __get__(self, instance: Instance, owner: type[Instance]) -> RelatedQuerySet[M]: ...
+        def __get__(self, instance: Instance, owner: type[Instance]) -> S: ...
         def __get__(self, instance: Instance | None, owner: type[Instance]) -> Any: ...
 
 
@@ -209,7 +215,7 @@ def ManyToMany(
     through_fields: tuple[str, str] | None = None,
     related_name: str | None = None,
     init: Literal[False] = False,
-) -> RelatedSet[M]: ...
+) -> RelatedSet[M, Any]: ...
 @overload
 def ManyToMany(
     to: str,

@@ -17,7 +17,7 @@ from orm import functions
 from orm.database import Database, Result, Row, Transaction
 
 from .base import models
-from .notes import Note, NoteQuerySet, Pinned, Tag, Timestamped
+from .notes import Note, NoteQuerySet, Notes, Pinned, Tag, Timestamped
 from .samples import Colour, Defaults, Nullable, Sample, Size
 from .users import Profile, User
 
@@ -108,7 +108,11 @@ async def sample_values(sample: Sample, nullable: Nullable) -> None:
 async def related(user: User, note: Note, tag: Tag) -> None:
     assert_type(user.notes, orm.RelatedQuerySet[Note])
     assert_type(note.tags, orm.RelatedQuerySet[Tag])
-    assert_type(tag.notes, orm.RelatedQuerySet[Note])
+    assert_type(tag.notes, Notes)
+    assert_type(tag.notes.urgent().unfiltered("ranked"), Notes)
+    assert_type(await tag.notes.urgent(), list[Note])
+    assert_type(Tag.notes, type[Note])
+    await tag.notes.set([note])
     assert_type(await user.notes, list[Note])
     assert_type(await user.notes.filter(rank=1), list[Note])
     assert_type(await user.notes.create(text="y"), Note)
@@ -144,6 +148,7 @@ async def columns() -> None:
 
 async def chains() -> None:
     assert_type(Note.objects, NoteQuerySet)
+    assert_type(Note.first_ranks.urgent(), NoteQuerySet)
     assert_type(User.objects, orm.QuerySet[User])
     assert_type(Note.objects.filter(text__icontains="x").urgent(), NoteQuerySet)
     assert_type(Note.objects.all().none().exclude(rank=1).distinct().reverse(), NoteQuerySet)

@@ -15,6 +15,10 @@ class NoteQuerySet(orm.QuerySet["Note"]):
         return self.filter(Note.rank < 3).order_by(Note.rank)
 
 
+class Notes(orm.RelatedQuerySet["Note"], NoteQuerySet):
+    """What `tag.notes` is, for checkers."""
+
+
 class Timestamped(Base):
     created: orm.Field[int] = orm.Integer(default=0)
 
@@ -32,16 +36,18 @@ class Note(Timestamped):
     tags: orm.RelatedSet[Tag] = orm.ManyToMany("Tag")
 
     objects = NoteQuerySet.as_manager()
+    first_ranks = NoteQuerySet.as_manager(rank=1)
 
     class Meta(Timestamped.Meta):
         ordering = ["-rank"]
+        default_filters = {"ranked": orm.Q(rank__isnull=False), "texts": lambda: orm.Q(text__gt="")}
         indexes = [orm.Index("text", "rank")]
 
 
 class Tag(Base):
     id: orm.Field[int] = orm.AutoField()
     name: orm.Field[str] = orm.Slug(max_length=40, unique=True)
-    notes: orm.RelatedSet[Note] = orm.Reverse("Note.tags")
+    notes: orm.RelatedSet[Note, Notes] = orm.Reverse("Note.tags")
     related: orm.RelatedSet[Tag] = orm.ManyToMany("Tag")
 
 

@@ -102,6 +102,7 @@ def chains(note: Note, user: User) -> None:
     len(Note.objects)  # type: ignore
     [found.text for found in Note.objects]  # type: ignore
     user.notes.filter(rank=1).nonsense()  # type: ignore
+    Note.objects.unfiltered(1)  # type: ignore
 
 
 async def ends(user: User, note: Note, tag: Tag) -> None:
@@ -122,6 +123,8 @@ async def ends(user: User, note: Note, tag: Tag) -> None:
     await Note.objects.count() + "x"  # type: ignore
     await note.tags.add(user)  # type: ignore
     await user.notes.set([tag])  # type: ignore
+    await tag.notes.set([tag])  # type: ignore
+    tag.notes.nonsense()  # type: ignore
     (await note.save()).txt  # type: ignore
     await note.delete(using="other")  # type: ignore
     await Note.objects.into("NoteOut")  # type: ignore
