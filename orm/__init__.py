@@ -43,6 +43,7 @@ from orm.exceptions import (
 from orm.expressions import Condition, Expression, F, Function, Ordering, Value
 from orm.fields import Field
 from orm.functions import Case, Cast, Coalesce, Func, When
+from orm.generated import Generated
 from orm.models import Model
 from orm.numeric import (
     AutoField,
@@ -137,6 +138,7 @@ __all__ = [
     "ForeignKeyViolation",
     "Func",
     "Function",
+    "Generated",
     "IPAddress",
     "Index",
     "Integer",

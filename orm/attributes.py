@@ -46,15 +46,21 @@ def set_value(instance: Instance, name: str, value: Any) -> None:
 
 
 def _set_column(instance: Instance, schema: Schema, spec: FieldSpec, value: Any) -> None:
-    if spec.in_key and not is_new(instance) and slot(instance, spec.name) != value:
-        raise FieldError(
-            f"{schema.name}.{spec.name} is the key of a stored row and cannot change. "
-            f"Create a new instance, or use {schema.name}.objects.filter(…).update({spec.name}=…)."
-        )
+    if spec.fixed:
+        _check_change(instance, schema, spec, value)
     if spec.relation is not None and slot(instance, spec.name) != value:
         forget_relation(instance, spec.relation)
     set_attribute(instance, spec.name, value)
     state_of(instance).changed.add(spec.name)
+
+
+def _check_change(instance: Instance, schema: Schema, spec: FieldSpec, value: Any) -> None:
+    persistence.refuse_computed(schema, spec)
+    if not is_new(instance) and slot(instance, spec.name) != value:
+        raise FieldError(
+            f"{schema.name}.{spec.name} is the key of a stored row and cannot change. "
+            f"Create a new instance, or use {schema.name}.objects.filter(…).update({spec.name}=…)."
+        )
 
 
 def _set_relation(instance: Instance, schema: Schema, spec: RelationSpec, value: Any) -> None:

@@ -114,6 +114,8 @@ def _values_to_insert(instance: Instance, schema: Schema) -> dict[str, Any]:
                 "it from. Give a value, or make it the field's default."
             )
     fill(values, schema.filled)
+    for spec in schema.computed:
+        values.pop(spec.name, None)
     return values
 
 

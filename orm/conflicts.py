@@ -89,7 +89,7 @@ def _choices(schema: Schema) -> str:
 def _named(schema: Schema, option: str, names: Iterable[str]) -> list[FieldSpec]:
     if isinstance(names, str):
         raise FieldError(f"{option} takes a list of names, as in [{names!r}], not {names!r}.")
-    found = list(dict.fromkeys([persistence.field_named(schema, name) for name in names]))
+    found = list(dict.fromkeys([persistence.settable(schema, name) for name in names]))
     if not found:
         raise FieldError(f"{option} is empty. Choose from: {', '.join(schema.names)}.")
     return found
@@ -197,7 +197,7 @@ def _refuse_other_constraints(database: Database, schema: Schema, conflict: Conf
     for fields in unique_sets(schema):
         if fields == conflict.unique:
             continue
-        if any(all(row.get(spec.name) is not None for spec in fields) for row in conflicting):
+        if any(all(row.get(spec.name) is not None or spec.computed for spec in fields) for row in conflicting):
             other = ", ".join([spec.label for spec in fields])
             raise NotSupportedError(
                 f"{engine_name(database.dialect)} cannot limit a conflict to unique_fields, and rows of {schema.name} "

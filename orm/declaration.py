@@ -19,7 +19,7 @@ from orm.query import Node, Query
 from orm.queryset import Objects
 from orm.relations import RelationField
 from orm.schema import Instance, Options, Registry, RelationSpec, Schema
-from orm.specs import FieldSpec
+from orm.specs import Computation, FieldSpec
 
 GenerateThrough = Callable[[str, Options, RelationSpec], RelationSpec]
 """Gives a many-to-many relation without a model between the generated one."""
@@ -192,6 +192,8 @@ def _check_parts(schema: Schema) -> None:
             taken[name] = schema
         if complete:
             part.check(schema)
+    for spec in schema.computed if complete else ():
+        cast("Computation", spec.computed).check(schema, spec)
     implied.check(schema)
     _check_ordering(schema)
 

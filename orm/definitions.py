@@ -133,7 +133,7 @@ def _compile(made: Definition, compiler: Any, **options: Any) -> str:
 def _check_engine(made: Definition, dialect: Dialect) -> None:
     """Refuse what the server does not have, or would read and forget, as far as its version is known."""
     made.needs.check(dialect)
-    if dialect.name != "mysql":
+    if dialect.name != "mysql" or made.needs.generated:
         return
     version: tuple[Any, ...] = dialect.server_version_info or ()
     mariadb, name = is_mariadb(dialect), engine_name(dialect)

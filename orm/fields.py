@@ -15,7 +15,7 @@ from orm.clocks import Clock
 from orm.columns import Column
 from orm.exceptions import FieldError
 from orm.schema import Instance
-from orm.specs import MISSING, FieldSpec
+from orm.specs import MISSING, Computation, FieldSpec
 
 T = TypeVar("T")
 Server = sa.ColumnElement[Any] | sa.TextClause
@@ -73,6 +73,7 @@ class Field(Generic[T]):
         generated: bool = False,
         version: bool = False,
         clock: Clock | None = None,
+        computed: Computation | None = None,
     ) -> None:
         self.kind = kind
         self.type = type
@@ -84,6 +85,7 @@ class Field(Generic[T]):
         self.generated = generated
         self.version = version
         self.clock = clock
+        self.computed = computed
 
     def spec(self, name: str) -> FieldSpec:
         """The record of the field under its name."""
@@ -95,7 +97,7 @@ class Field(Generic[T]):
         null = bool(options.get("null"))
         if server is not None:
             default = MISSING
-        elif default is MISSING and null and self.clock is None:
+        elif default is MISSING and null and self.clock is None and self.computed is None:
             default = None
         return FieldSpec(
             name=name,
@@ -112,9 +114,10 @@ class Field(Generic[T]):
             default=default,
             server_default=server,
             generated=self.generated,
-            mutable=self.kind in MUTABLE,
+            mutable=self.kind in MUTABLE and self.computed is None,
             version=self.version,
             clock=self.clock,
+            computed=self.computed,
             comment=options.get("comment"),
             renamed_from=options.get("renamed_from"),
             limits=options,

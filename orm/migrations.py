@@ -23,11 +23,19 @@ from typing import Any, Final
 import sqlalchemy as sa
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from alembic.operations.ops import DropIndexOp, DropTableOp, MigrateOperation, MigrationScript, ModifyTableOps
+from alembic.autogenerate.compare import server_defaults
+from alembic.operations.ops import (
+    AlterColumnOp,
+    DropIndexOp,
+    DropTableOp,
+    MigrateOperation,
+    MigrationScript,
+    ModifyTableOps,
+)
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.plugins import Plugin
-from alembic.util import DispatchPriority
+from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import event
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -59,6 +67,26 @@ _PLUGIN: Final = Plugin("orm.migrations")
 """What compares models and tables beside Alembic's own comparators."""
 
 _PLUGIN.add_autogenerate_comparator(renames.compare, "schema", priority=DispatchPriority.FIRST)
+
+
+def _compare_computed(
+    _autogenerate: AutogenContext,
+    _step: AlterColumnOp,
+    _schema: str | None,
+    _table: str,
+    _column: str,
+    inspected: sa.Column[Any],
+    declared: sa.Column[Any],
+) -> PriorityDispatchResult:
+    """Leave a column alone that is computed: the server tells its expression in other words than it was told."""
+    both = inspected.computed is not None and declared.computed is not None
+    return PriorityDispatchResult.STOP if both else PriorityDispatchResult.CONTINUE
+
+
+_PLUGIN.add_autogenerate_comparator(_compare_computed, "column", "server_default", priority=DispatchPriority.FIRST)
+server_defaults.setup(_PLUGIN)  # Alembic's own, which must come after ours
+_DEFAULTS: Final = "~alembic.autogenerate.defaults"
+"""Leaves out Alembic's plugin with the same comparators."""
 
 
 def run(models: Registry | sa.MetaData, *, url: str | None = None, **options: Any) -> None:
@@ -171,12 +199,12 @@ def _configuration(engine: str, models: Registry | sa.MetaData, options: dict[st
         "compare_server_default": _compare_server_default,
         "render_item": _render_item,
         "process_revision_directives": _mend,
-        "autogenerate_plugins": ["alembic.autogenerate.*", _PLUGIN.name],
+        "autogenerate_plugins": ["alembic.autogenerate.*", _DEFAULTS, _PLUGIN.name],
     }
     if sqlite:
         ours["transactional_ddl"] = True  # `_engine` sees to it that BEGIN is sent
     if "autogenerate_plugins" in options:
-        options = {**options, "autogenerate_plugins": [*options["autogenerate_plugins"], _PLUGIN.name]}
+        options = {**options, "autogenerate_plugins": [*options["autogenerate_plugins"], _DEFAULTS, _PLUGIN.name]}
     for name in {"render_item", "process_revision_directives"} & set(options):
         options = {**options, name: _both(options[name], ours[name])}
     return ours | options

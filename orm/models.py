@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, dataclass_tr
 
 import sqlalchemy as sa
 
-from orm import cleaning, constructors, numeric, persistence, postgresql, relations, temporal, textual
+from orm import cleaning, constructors, generated, numeric, persistence, postgresql, relations, temporal, textual
 from orm.attributes import load_columns, missing, not_settable, set_value, sparse
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
@@ -45,6 +45,7 @@ def _restore(model: Any, values: dict[str, Any], state: tuple[bool, set[str]] | 
         numeric.BigInteger,
         numeric.Float,
         numeric.Decimal,
+        generated.Generated,
         constructors.Boolean,
         textual.String,
         textual.Text,

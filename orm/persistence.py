@@ -152,7 +152,7 @@ async def save(instance: Instance, names: Iterable[str] | None = None, using: Da
         await insert(instance, using)
         return
     schema = schema_of(instance)
-    wanted = changed_names(instance) if names is None else [field_named(schema, name).name for name in names]
+    wanted = changed_names(instance) if names is None else [settable(schema, name).name for name in names]
     if wanted:
         again = names is None and schema.cleans
         ask = partial(changed_names, instance) if again else lambda: wanted
@@ -253,7 +253,7 @@ async def update_all(
     schema: Schema, instances: Sequence[Instance], names: Sequence[str], database: Database, chunk_size: int | None
 ) -> None:
     """Update the named fields of stored instances, all or none."""
-    fields = [spec.name for name in names for spec in field_named(schema, name).fields]
+    fields = [spec.name for name in names for spec in settable(schema, name).fields]
     for key in schema.keys:
         if key.name in fields:
             raise FieldError(
@@ -319,11 +319,19 @@ def from_values(schema: Schema, values: dict[str, Any], database: Database | Non
 
 
 def settable(schema: Schema, name: str) -> FieldSpec:
-    """The field that an update names. Raises `FieldError` when there is none."""
-    spec = schema.field(name)
-    if spec is None:
-        raise schema.unknown(name)
+    """The field that an update names. Raises `FieldError` when there is none, or nobody sets it."""
+    spec = field_named(schema, name)
+    refuse_computed(schema, spec)
     return spec
+
+
+def refuse_computed(schema: Schema, spec: FieldSpec) -> None:
+    """Raise `FieldError` for a field that the database computes."""
+    if spec.computed is not None:
+        raise FieldError(
+            f"{schema.name}.{spec.name} is generated: the database computes it, and nobody sets it. Set the fields it "
+            "is computed of."
+        )
 
 
 def checked_values(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What constraints and indexes may have in them: fields, expressions and conditions of one row alone."""
+"""What constraints, indexes and generated fields have in them: fields, expressions and conditions of one row."""
 
 from __future__ import annotations
 
@@ -71,23 +71,25 @@ def plain_names(terms: tuple[Term, ...]) -> tuple[str, ...]:
     return tuple(plain) if len(plain) == len(names) else ()
 
 
-def resolved_term(schema: Schema, term: Term, what: str) -> Ordering:
+def resolved_term(schema: Schema, term: Term, what: str, where: str = "Meta") -> Ordering:
     """A term against the fields of a model. Raises `FieldError` when it needs more than the row itself."""
+    subject = f"{schema.name}.{where}: {what}"
     for part in _given(term) if isinstance(term, Node) else ():
-        _refuse(part, what, schema)
+        _refuse(part, subject)
     resolved = ordering(Query(schema), term)
-    _check_row(resolved, what, schema)
+    _check_row(resolved, subject, schema)
     return cast("Ordering", enumerated(resolved))
 
 
-def resolved_check(schema: Schema, condition: Node, what: str) -> Node:
+def resolved_check(schema: Schema, condition: Node, what: str, where: str = "Meta") -> Node:
     """A condition against the fields of a model. Raises `FieldError` when it needs more than the row itself."""
+    subject = f"{schema.name}.{where}: {what}"
     for part in _given(condition):
-        _refuse(part, what, schema)
+        _refuse(part, subject)
     resolved = resolve_condition(Query(schema), condition)
     if isinstance(resolved, Constant):
-        raise FieldError(f"{schema.name}.Meta: {what} is always {resolved!r}. Give a condition on its fields.")
-    _check_row(resolved, what, schema)
+        raise FieldError(f"{subject} is always {resolved!r}. Give a condition on its fields.")
+    _check_row(resolved, subject, schema)
     return enumerated(resolved)
 
 
@@ -121,27 +123,27 @@ def _given(node: Node) -> Iterator[Node]:
         yield from _given(part)
 
 
-def _refuse(part: Node, what: str, schema: Schema) -> None:
+def _refuse(part: Node, subject: str) -> None:
     for kind, name in _FOREIGN:
         if isinstance(part, kind):
-            raise _not_of_row(cast("object", part), name, what, schema)
+            raise _not_of_row(cast("object", part), name, subject)
 
 
-def _not_of_row(part: object, name: str, what: str, schema: Schema) -> FieldError:
+def _not_of_row(part: object, name: str, subject: str) -> FieldError:
     return FieldError(
-        f"{schema.name}.Meta: {what} cannot have {part!r} in it, which is {name}. The database computes it of one "
+        f"{subject} cannot have {part!r} in it, which is {name}. The database computes it of one "
         "row alone: possible are its own fields, in words, values, and functions of them."
     )
 
 
-def _check_row(resolved: Node, what: str, schema: Schema) -> None:
+def _check_row(resolved: Node, subject: str, schema: Schema) -> None:
     """Refuse what needs more than the row itself, or nothing of it."""
     own = False
     for part in walk(resolved):
-        _refuse(part, what, schema)
+        _refuse(part, subject)
         if isinstance(part, Reference):
             if part.path:
-                raise _not_of_row(cast("object", part), "a field of a related row", what, schema)
+                raise _not_of_row(cast("object", part), "a field of a related row", subject)
             own = True
     if not own:
-        raise FieldError(f"{schema.name}.Meta: {what} names no field. Choose from: {', '.join(schema.names)}.")
+        raise FieldError(f"{subject} names no field. Choose from: {', '.join(schema.names)}.")

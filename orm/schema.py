@@ -232,7 +232,9 @@ class Schema:
         """What Python's clock fills in when a row is inserted."""
         self.touched = tuple(spec for spec, clock in clocks if clock.on_update)
         """What a clock fills in with every change."""
-        self.renewed = tuple(spec for spec, clock in clocks if clock.on_update and clock.database)
+        self.computed = tuple(spec for spec in fields.values() if spec.computed is not None)
+        """What the database computes."""
+        self.renewed = tuple(spec for spec, clock in clocks if clock.on_update and clock.database) + self.computed
         """What the database makes anew with every UPDATE."""
         self.implied = Implied(options.default_filters) if options.default_filters else None
         """What every row that is read meets; `None` where there is nothing."""
@@ -545,13 +547,15 @@ def _column(schema: Schema, spec: FieldSpec) -> sa.Column[Any]:
         target = relation.target
         name = f"{target.options.schema}.{target.tablename}" if target.options.schema else target.tablename
         keys.append(sa.ForeignKey(f"{name}.{relation.far.column}", ondelete=relation.spec.on_delete))
+    if spec.computed is not None:
+        keys.append(spec.computed.column(schema, spec))
     return sa.Column(
         spec.column,
         schema.value_spec(spec).type,
         *keys,
         key=spec.name,
         primary_key=spec.primary_key,
-        nullable=spec.null,
+        nullable=spec.null or spec.computed is not None,  # MariaDB cannot say NOT NULL of what it computes
         unique=spec.unique or None,
         index=spec.index or None,
         server_default=spec.server_default,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from functools import cached_property
+from typing import Any, Final, Literal, Protocol
 
+import sqlalchemy as sa
 from pydantic_core import CoreSchema
 from sqlalchemy.types import TypeEngine
 
@@ -64,6 +66,18 @@ class Implied:
         return () if EVERY_FILTER in lifted else tuple([name for name in self.filters if name not in lifted])
 
 
+class Computation(Protocol):
+    """What the database computes a column of, in the terms of its schema."""
+
+    def check(self, schema: Any, spec: FieldSpec) -> None:
+        """Raise `FieldError` for what a schema does not have."""
+        ...
+
+    def column(self, schema: Any, spec: FieldSpec) -> sa.Computed:
+        """What the column of a field is, in the table of a schema."""
+        ...
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class FieldSpec:
     """A column of a model.
@@ -82,6 +96,7 @@ class FieldSpec:
         in_key: it is the primary key, or a part of it.
         part_of: the names of the relations whose keys of several fields it is a part of.
         clock: what fills in the value, where no other is set.
+        computed: what the database computes the value of, which nobody writes.
         limits: what the user asked for: `max_length`, `ge`, …
     """
 
@@ -107,7 +122,13 @@ class FieldSpec:
     in_key: bool = False
     part_of: tuple[str, ...] = ()
     clock: Clock | None = None
+    computed: Computation | None = None
     limits: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @cached_property
+    def fixed(self) -> bool:
+        """Whether not everybody may set it: a part of a key does not change, and what is computed is never set."""
+        return self.in_key or self.computed is not None
 
     @property
     def required(self) -> bool:

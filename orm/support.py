@@ -30,6 +30,7 @@ class Needs:
         method: its access method, where one is named.
         operator_classes: it names operator classes.
         exclusion: it compares rows by operators.
+        generated: it is no constraint and no index, but a column that is computed.
     """
 
     what: str
@@ -40,6 +41,7 @@ class Needs:
     method: str | None = None
     operator_classes: bool = False
     exclusion: bool = False
+    generated: bool = False
 
     def check(self, dialect: Dialect) -> None:
         """Raise `NotSupportedError`, which says what is possible instead, for what the engine does not have."""

@@ -71,6 +71,7 @@ LAYERS = {
     "orm.rowterms": 4,
     "orm.fields": 4,
     "orm.constructors": 4,
+    "orm.generated": 4,
     "orm.numeric": 4,
     "orm.temporal": 4,
     "orm.textual": 4,

@@ -141,6 +141,15 @@ EXPRESSIONS = MODELS.replace(
 )
 """The same models with more constraints and indexes, on expressions; MariaDB has no such indexes."""
 
+GENERATED = MODELS.replace(
+    "    level = ",
+    """    total = orm.Generated(F("decimal") * F("integer"), output_field=orm.Decimal(max_digits=12, decimal_places=2))
+    is_odd = orm.Generated(Q(text="50% :off") | Q(small__lt=0), output_field=orm.Boolean(), index=True)
+    written = orm.Generated(sa.text("big + 1"), output_field=orm.BigInteger(null=True), column="bigger")
+    level = """,
+)
+"""The same models with fields that the database computes."""
+
 
 async def rows(url: str, sql: str) -> list[tuple[Any, ...]]:
     async with Database(url) as database:
@@ -239,6 +248,26 @@ async def test_constraints_and_indexes_on_expressions_are_added_to_a_table(
     command.downgrade(config, "0001")
     command.upgrade(config, "head")  # as all of it is gone
     command.check(config)
+
+
+async def test_generated_fields_are_written_as_sql(own_url: str, environment: Path) -> None:
+    (environment / "models.py").write_text(GENERATED, encoding="utf-8")
+    config = configuration(own_url, environment)
+    written = revision(config, environment, "0001")
+    assert "sa.Computed('big + 1', persisted=True)" in written
+    assert "import models" not in written
+    command.upgrade(config, "head")
+    assert "op." not in revision(config, environment, "0002")
+    await rows(own_url, "DELETE FROM everything WHERE is_odd AND total > 3 AND bigger = 1")
+    command.downgrade(config, "base")
+
+
+async def test_tables_of_create_all_have_generated_fields_that_migrations_leave_alone(
+    own_url: str, environment: Path
+) -> None:
+    (environment / "models.py").write_text(GENERATED, encoding="utf-8")
+    await create_all(own_url, environment)
+    assert "op." not in revision(configuration(own_url, environment), environment, "0001")
 
 
 def test_what_the_user_leaves_out_is_left_out(sqlite_url: str, environment: Path) -> None:
