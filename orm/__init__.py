@@ -59,6 +59,7 @@ from orm.pagination import Page
 from orm.parameters import Param
 from orm.postgresql import Array
 from orm.prefetch import Prefetch
+from orm.pydantic_models import pydantic_model
 from orm.queryset import Manager, Objects, QuerySet
 from orm.registration import lookup, transform
 from orm.related import RelatedQuerySet
@@ -201,5 +202,6 @@ __all__ = [
     "__version__",
     "lookup",
     "postgresql",
+    "pydantic_model",
     "transform",
 ]

@@ -134,7 +134,13 @@ def IPAddress(
 ) -> Field[IPValue | None]: ...
 def IPAddress(**options: Any) -> Any:
     """An IPv4 or IPv6 address; a text that spells one is taken, too."""
-    core = core_schema.no_info_plain_validator_function(_ip_address)
+    core = core_schema.json_or_python_schema(
+        core_schema.no_info_after_validator_function(
+            _ip_address, core_schema.str_schema(), metadata={"json_schema": {"format": "ipvanyaddress"}}
+        ),
+        core_schema.no_info_plain_validator_function(_ip_address),
+        serialization=core_schema.to_string_ser_schema(),
+    )
     return Field[Any]("ip", types.IPAddress(), core, checked("IPAddress", options))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 import sqlalchemy as sa
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, core_schema, to_jsonable_python
 from sqlalchemy.types import TypeEngine
 from typing_extensions import TypedDict
 
@@ -202,7 +202,10 @@ def _with_choices(core: CoreSchema, choices: Iterable[Any] | None) -> CoreSchema
             raise ValueError(f"choose from: {', '.join(map(repr, listed))}")
         return value
 
-    return core_schema.no_info_after_validator_function(check, core)
+    def shown(json_schema: dict[str, Any]) -> None:
+        json_schema["enum"] = to_jsonable_python(listed)
+
+    return core_schema.no_info_after_validator_function(check, core, metadata={"json_schema": shown})
 
 
 def limits(options: Mapping[str, Any], *names: str) -> dict[str, Any]:

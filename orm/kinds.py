@@ -26,6 +26,15 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 NO_NUL: Final = r"^[^\x00]*$"
 """Texts that every database takes."""
+
+
+def no_nul(value: str) -> str:
+    """The text. Raises `ValueError` for one that no database takes."""
+    if "\0" in value:
+        raise ValueError("a text with a NUL character cannot be in a database")
+    return value
+
+
 _LARGEST: Final = 2**63 - 1
 
 
@@ -36,7 +45,13 @@ def decimal_core(**bounds: Any) -> CoreSchema:
     def from_integer(value: Any) -> Any:
         return Decimal(value) if type(value) is int else value
 
-    return core_schema.no_info_before_validator_function(from_integer, exact)
+    def shown(json_schema: dict[str, Any]) -> None:
+        digits, places = bounds.get("max_digits"), bounds.get("decimal_places")
+        for form in json_schema.get("anyOf", [json_schema]):
+            if form["type"] == "string" and digits is not None and places is not None:
+                form["pattern"] = rf"^[+-]?0*\d{{0,{digits - places}}}(\.\d{{0,{places}}}0*)?$"
+
+    return core_schema.no_info_before_validator_function(from_integer, exact, metadata={"json_schema": shown})
 
 
 _KINDS: Final[Mapping[str, tuple[CoreSchema, Callable[[], Any]]]] = {

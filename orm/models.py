@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast, dataclass_transform
 
 import sqlalchemy as sa
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from orm import cleaning, constructors, generated, numeric, persistence, postgresql, relations, temporal, textual
 from orm.attributes import load_columns, missing, not_settable, set_value, sparse
@@ -15,6 +17,7 @@ from orm.instances import database_of, forget_relation, is_new, key_of, schema_o
 from orm.lookups import conditions
 from orm.metaclass import ModelMeta
 from orm.prefetch import Prefetch, Reader, prefetch
+from orm.pydantic_models import core_schema_of
 from orm.query import Query
 from orm.queryset import Objects
 from orm.schema import Instance, InstanceState, Schema
@@ -186,6 +189,10 @@ class Model(Instance, metaclass=ModelMeta):
 
     def after_load(self) -> None:
         """A hook that runs after an instance was made of a row; `__init__` does not run then."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema_of(cls, handler)
 
     if not TYPE_CHECKING:  # exposed, they would let every name through
 

@@ -81,13 +81,16 @@ class RangeType(TypeDecorator[Range[Any]]):
 
 
 def core(of: str) -> CoreSchema:
-    """pydantic's core schema of a range."""
-    validate = SchemaValidator(core_schema.nullable_schema(SUBTYPES[of].core)).validate_python
+    """pydantic's core schema of a range; a dictionary of its parts, which it is in JSON, is taken, too."""
+    bound = core_schema.nullable_schema(SUBTYPES[of].core)
+    validate = SchemaValidator(bound).validate_python
+    parts = _parts_core(bound)
+    validate_parts = SchemaValidator(parts).validate_python
 
     def check(value: Any) -> Range[Any]:
-        if not isinstance(value, Range):
+        if not isinstance(value, (Range, dict)):
             raise ValueError("a Range of orm.postgresql is wanted, such as Range(1, 10)")
-        given = cast("Any", value)
+        given = cast("Any", Range(**validate_parts(value)) if isinstance(value, dict) else value)
         if given.bounds not in _BOUNDS:
             raise ValueError(f"bounds={given.bounds!r} is not possible; choose from: {', '.join(_BOUNDS)}")
         lower, upper = validate(given.lower), validate(given.upper)
@@ -95,7 +98,31 @@ def core(of: str) -> CoreSchema:
             raise ValueError("the lower bound of a range is not greater than the upper one")
         return dataclasses.replace(given, lower=lower, upper=upper) if not given.empty else given
 
-    return core_schema.no_info_plain_validator_function(check)
+    return core_schema.json_or_python_schema(
+        core_schema.no_info_after_validator_function(check, parts),
+        core_schema.no_info_plain_validator_function(check),
+        serialization=core_schema.plain_serializer_function_ser_schema(_parts, when_used="json-unless-none"),
+    )
+
+
+def _parts_core(bound: CoreSchema) -> CoreSchema:
+    """The core schema of the parts of a range."""
+
+    def field(core: CoreSchema, default: Any) -> core_schema.TypedDictField:
+        return core_schema.typed_dict_field(core_schema.with_default_schema(core, default=default))
+
+    parts = {
+        "lower": field(bound, None),
+        "upper": field(bound, None),
+        "bounds": field(core_schema.literal_schema(list(_BOUNDS)), "[)"),
+        "empty": field(core_schema.bool_schema(), False),
+    }
+    return core_schema.typed_dict_schema(parts, extra_behavior="forbid")
+
+
+def _parts(value: Range[Any]) -> dict[str, Any]:
+    """What a range is in JSON."""
+    return {"lower": value.lower, "upper": value.upper, "bounds": value.bounds, "empty": value.empty}
 
 
 def _subtype(spec: FieldSpec) -> Subtype:

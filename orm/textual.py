@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 from orm import types
 from orm.exceptions import FieldError
 from orm.fields import Field, Options, Server, checked, limits
-from orm.kinds import NO_NUL
+from orm.kinds import NO_NUL, no_nul
 from orm.validation import Checker
 
 
@@ -50,16 +50,21 @@ def _absolute_url(value: str) -> str:
     return value
 
 
-def _text(name: str, options: Mapping[str, Any], check: Checker | None = None, *, limited: bool = True) -> Any:
+def _text(
+    name: str, options: Mapping[str, Any], check: Checker | None = None, *, limited: bool = True, format: str = ""
+) -> Any:
     given = checked(name, options, "min_length", "pattern", *(["max_length"] if limited else []))
     length = given.get("max_length")
     if limited and (not isinstance(length, int) or isinstance(length, bool) or length < 1):
         raise FieldError(f"{name} needs max_length, a number of characters, as in {name}(max_length=100).")
-    core: CoreSchema = core_schema.str_schema(strict=True, pattern=NO_NUL, **limits(given, "max_length", "min_length"))
-    if given.get("pattern") is not None:
-        core = core_schema.chain_schema([core, core_schema.str_schema(pattern=given["pattern"])])
+    bounds = limits(given, "max_length", "min_length")
+    pattern = given.get("pattern")
+    core: CoreSchema = core_schema.str_schema(strict=True, pattern=NO_NUL if pattern is None else pattern, **bounds)
+    if pattern is not None:
+        core = core_schema.no_info_after_validator_function(no_nul, core)
     if check is not None:
-        core = core_schema.no_info_after_validator_function(check, core)
+        form = {"json_schema": {"format": format}} if format else {}
+        core = core_schema.no_info_after_validator_function(check, core, metadata=form)
     return Field[Any](
         "text", types.String(int(length or 0)) if limited else types.Text(), core, given, operand=_PLAIN_TEXT
     )
@@ -141,7 +146,7 @@ def Email(
 ) -> Field[str | None]: ...
 def Email(**options: Any) -> Any:
     """An e-mail address: something, an at sign, and a domain with a dot."""
-    return _text("Email", {"max_length": 254, **options}, _email)
+    return _text("Email", {"max_length": 254, **options}, _email, format="email")
 
 
 @overload
@@ -162,4 +167,4 @@ def URL(
 ) -> Field[str | None]: ...
 def URL(**options: Any) -> Any:
     """An absolute URL, kept as the text that was given."""
-    return _text("URL", {"max_length": 200, **options}, _absolute_url)
+    return _text("URL", {"max_length": 200, **options}, _absolute_url, format="uri")
