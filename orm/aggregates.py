@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.functions import FunctionElement
+from typing_extensions import TypedDict, Unpack
 
 from orm import kinds, types
 from orm.conditions import Assigned
@@ -19,9 +20,22 @@ from orm.query import Node, Path
 from orm.specs import FieldSpec
 from orm.validation import operand_checker
 
+T = TypeVar("T")
 NUMBERS = ("integer", "decimal", "float")
 Operand = str | Expression[Any] | sa.ColumnElement[Any]
 Filter = Condition | sa.ColumnElement[bool] | None
+
+
+class Options(TypedDict, total=False):
+    """What every aggregate takes besides its operand and its default.
+
+    Attributes:
+        filter: only the rows that meet this condition count.
+        distinct: equal values count once.
+    """
+
+    filter: Filter
+    distinct: bool
 
 
 class Aggregate(Expression[T_co]):
@@ -234,25 +248,40 @@ class Count(Aggregate[int]):
         return super().build(dialect, operands)
 
 
-class _OfNumbers(Aggregate[T_co]):
-    """An aggregate of numbers or durations."""
-
-    __slots__ = ()
-
-    def check(self) -> None:
-        super().check()
-        kind = output_of(self.operand).kind
-        if kind not in (*NUMBERS, "duration", "any"):
-            raise FieldError(
-                f"{self!r}: only numbers and durations have a sum and an average, not {self.operand!r} ({kind})."
-            )
+def _check_numbers(node: Aggregate[Any]) -> None:
+    """Raise `FieldError` for an operand that has neither a sum nor an average."""
+    kind = output_of(node.operand).kind
+    if kind not in (*NUMBERS, "duration", "any"):
+        raise FieldError(
+            f"{node!r}: only numbers and durations have a sum and an average, not {node.operand!r} ({kind})."
+        )
 
 
-class Sum(_OfNumbers[T_co]):
+class Sum(Aggregate[T_co]):
     """The sum of numbers or durations; `None` without any."""
 
     __slots__ = ()
     function = "sum"
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: Sum[T | None], operand_: Expression[T | None], /, *, default: None = None, **options: Unpack[Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Sum[T], operand_: Expression[T | None], /, *, default: T, **options: Unpack[Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Sum[Any], operand_: Operand, /, *, default: Any = None, **options: Unpack[Options]
+        ) -> None: ...
+        def __init__(self, operand_: Any, /, *, default: Any = None, **options: Unpack[Options]) -> None: ...
+
+    def check(self) -> None:
+        super().check()
+        _check_numbers(self)
 
     @property
     def value(self) -> FieldSpec:
@@ -262,11 +291,44 @@ class Sum(_OfNumbers[T_co]):
         return kinds.computed(of.kind)
 
 
-class Avg(_OfNumbers[T_co]):
+class Avg(Aggregate[T_co]):
     """The average of numbers or durations; `None` without any. Of whole numbers it is a float."""
 
     __slots__ = ()
     function = "avg"
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: Avg[float | None],
+            operand_: Expression[int | None],
+            /,
+            *,
+            default: None = None,
+            **options: Unpack[Options],
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Avg[float], operand_: Expression[int | None], /, *, default: float, **options: Unpack[Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Avg[T | None], operand_: Expression[T | None], /, *, default: None = None, **options: Unpack[Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Avg[T], operand_: Expression[T | None], /, *, default: T, **options: Unpack[Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Avg[Any], operand_: Operand, /, *, default: Any = None, **options: Unpack[Options]
+        ) -> None: ...
+        def __init__(self, operand_: Any, /, *, default: Any = None, **options: Unpack[Options]) -> None: ...
+
+    def check(self) -> None:
+        super().check()
+        _check_numbers(self)
 
     @property
     def value(self) -> FieldSpec:
@@ -347,9 +409,41 @@ class Min(Aggregate[T_co]):
     __slots__ = ()
     function = "min"
 
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: Min[T | None], operand_: Expression[T | None], /, *, default: None = None, **options: Unpack[Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Min[T], operand_: Expression[T | None], /, *, default: T, **options: Unpack[Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Min[Any], operand_: Operand, /, *, default: Any = None, **options: Unpack[Options]
+        ) -> None: ...
+        def __init__(self, operand_: Any, /, *, default: Any = None, **options: Unpack[Options]) -> None: ...
+
 
 class Max(Aggregate[T_co]):
     """The greatest value; `None` without any."""
 
     __slots__ = ()
     function = "max"
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __init__(
+            self: Max[T | None], operand_: Expression[T | None], /, *, default: None = None, **options: Unpack[Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Max[T], operand_: Expression[T | None], /, *, default: T, **options: Unpack[Options]
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Max[Any], operand_: Operand, /, *, default: Any = None, **options: Unpack[Options]
+        ) -> None: ...
+        def __init__(self, operand_: Any, /, *, default: Any = None, **options: Unpack[Options]) -> None: ...

@@ -171,7 +171,7 @@ def look_ahead(inspector: Inspector, renames: list[Renamed]) -> None:
         return [new.get(name, name) for name in names(schema, **options)]
 
     inspector.get_table_names = get_table_names  # type: ignore[method-assign]
-    inspector.has_table = lambda name, schema=None, **_: name in get_table_names(schema)  # type: ignore[method-assign]
+    inspector.has_table = lambda table_name, schema=None, **_: table_name in get_table_names(schema)  # type: ignore[method-assign]
 
 
 _KINDS: Final = (

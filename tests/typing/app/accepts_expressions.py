@@ -93,6 +93,20 @@ async def expressions() -> None:
     )
 
 
+async def aggregates() -> None:
+    assert_type(orm.Max(Note.rank), orm.Max[int | None])
+    assert_type(orm.Max(Note.rank, default=0), orm.Max[int])
+    assert_type(orm.Min(Note.title, filter=Note.rank < 3), orm.Min[str | None])
+    assert_type(orm.Max("rank"), orm.Max[Any])
+    assert_type(orm.Sum(Note.rank, distinct=True), orm.Sum[int | None])
+    assert_type(orm.Sum(Sample.price, default=decimal.Decimal(0)), orm.Sum[decimal.Decimal])
+    assert_type(orm.Avg(Note.rank), orm.Avg[float | None])
+    assert_type(orm.Avg(Note.rank, default=0.5), orm.Avg[float])
+    assert_type(orm.Avg(Nullable.price), orm.Avg[decimal.Decimal | None])
+    assert_type(orm.Coalesce(orm.Max(Note.rank), 0), orm.Coalesce[Any])
+    assert_type(await Note.objects.aggregate(highest=orm.Max(Note.rank, default=0)), dict[str, Any])
+
+
 async def subqueries(user: User) -> None:
     notes = Note.objects.filter(author=orm.OuterRef("pk"))
     assert_type(orm.Exists(notes) | ~orm.Exists(notes), orm.Condition)

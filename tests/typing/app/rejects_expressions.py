@@ -63,6 +63,14 @@ def postgresql_columns(time: Range[datetime.datetime]) -> None:
     orm.transform("x")(int)  # type: ignore
 
 
+async def aggregates() -> None:
+    orm.Sum(Note.rank).startswith(3)  # type: ignore
+    orm.Sum(Note.rank, default=0).is_in(3)  # type: ignore
+    orm.Sum(3)  # type: ignore
+    orm.Min(Note.rank, filter="x")  # type: ignore
+    orm.Max()  # type: ignore
+
+
 async def expressions() -> None:
     Note.objects.annotate(double=2)  # type: ignore
     Note.objects.alias(double="rank")  # type: ignore
