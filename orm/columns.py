@@ -221,7 +221,7 @@ def attribute(schema: Schema, path: Path, owner: Schema, name: str, words: str =
     """What a name is on a class, or on a step: a column, a step, or `None`."""
     relation = owner.relation(name)
     if relation is not None:
-        return Step(schema, path + relation.hops, relation.target, words + name)
+        return Step(schema, path + owner.hops(relation), relation.target, words + name)
     spec = owner.field(name)
     return None if spec is None else column(schema, path, spec)
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 from orm.conditions import Compared, Constant, Leaf, Lookup, Members, kind_of, simplify
 from orm.exceptions import FieldError, ValidationError
 from orm.expressions import Condition, Reference
+from orm.hierarchy import descends
 from orm.jsonlookups import CONTAINS
 from orm.kinds import comparable
 from orm.operands import check_text, checked_items, items_of, key_of, key_target, listed, operand_check
@@ -183,7 +184,7 @@ def _in_query(lookup: Lookup, query: Query) -> Condition:
     columns = query.columns
     if columns is None:
         expected = key_target(lookup.left)
-        if expected is not query.schema:
+        if expected is None or not descends(query.schema, expected):
             raise FieldError(
                 f"{lookup.name} cannot be compared with rows of {query.schema.name}. "
                 f"Name one column: .values_list('…')."

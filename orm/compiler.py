@@ -12,18 +12,18 @@ from typing import Any, Final, cast
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from orm import aggregation, arithmetic, enumerations, locks, types
+from orm import aggregation, arithmetic, entities, enumerations, locks, types
 from orm.aggregates import Aggregate
 from orm.conditions import Assigned, Members
 from orm.elements import element, made, order
 from orm.engines import check_set_operation
 from orm.expressions import Annotation, Reference
 from orm.filtering import condition
+from orm.hierarchy import holder
 from orm.operators import Element
 from orm.paths import leaves_table, reads_rows
-from orm.query import Counter, Node, Path, PlacedQuery, Query, origin_of, walk
-from orm.schema import Schema
-from orm.scopes import Compilation, Entity, Scope, columns_of, labelled_key, same_key, value_of
+from orm.query import Counter, Node, PlacedQuery, Query, origin_of, walk
+from orm.scopes import Compilation, Scope, columns_of, labelled_key, same_key, value_of
 from orm.sources import CTE, CTEColumn, SetOperation, SourceColumn
 from orm.specs import FieldSpec
 from orm.subqueries import Exists, Subselect, is_correlated
@@ -62,10 +62,9 @@ def _columns(query: Query, scope: Scope) -> list[Element]:
         columns += columns_of(scope.table((query.selection.link,)), link_key(query))
     if query.columns is not None:
         return columns + [_labelled(node, scope) for node in query.columns]
-    for entity in _entities(query):
+    for entity in entities.entities(query):
         scope.compilation.entities.append(entity)
-        table = scope.table(entity.path)
-        columns += [table.c[spec.name] for spec in entity.fields]
+        columns += entities.columns(entity, scope)
     return columns + [_labelled(node, scope) for node in query.added]
 
 
@@ -127,8 +126,7 @@ def _member_columns(query: Query) -> Columns:
     def columns(scope: Scope) -> list[Element]:
         if query.columns is not None:
             return [element(node, scope).label(f"c{index}") for index, node in enumerate(query.columns)]
-        table = scope.tables[()]
-        own = [table.c[name].label(name) for name in query.schema.fields]
+        own = [column.label(column.key) for column in scope.tables[()].c]
         return own + [element(node, scope).label(repr(node)) for node in query.added]
 
     return columns
@@ -284,31 +282,6 @@ def _inside(node: Subselect, scope: Scope) -> sa.Select[Any]:
     return statement.correlate(*scope.reachable()) if is_correlated(node.query) else statement.correlate(None)
 
 
-def _entities(query: Query) -> list[Entity]:
-    selection = query.selection
-    paths: dict[Path, None] = {(): None}
-    for path in selection.related:
-        for length in range(1, len(path) + 1):
-            paths[path[:length]] = None
-    entities: list[Entity] = []
-    for path in paths:
-        schema = path[-1].target if path else query.schema
-        entities.append(Entity(path, schema, _loaded_fields(schema, path, selection.only, selection.deferred)))
-    return entities
-
-
-def _loaded_fields(schema: Schema, path: Path, only: frozenset[str], deferred: frozenset[str]) -> tuple[FieldSpec, ...]:
-    """The columns to be read of an entity: the key always; the keys of relations that are read, too."""
-    prefix = "".join(f"{hop.name}__" for hop in path)
-    wanted = [spec for spec in schema.fields.values() if f"{prefix}{spec.name}" not in deferred]
-    named = {word[len(prefix) :] for word in only if word.startswith(prefix)}
-    here = {word for word in named if "__" not in word}
-    if here:
-        needed = {word.partition("__")[0] for word in named if "__" in word}
-        wanted = [spec for spec in wanted if spec.name in here or spec.relation in needed]
-    return (*[spec for spec in schema.keys if spec not in wanted], *wanted)
-
-
 # ---------------------------------------------------------------- numbers
 
 
@@ -374,13 +347,15 @@ def _aggregate_read(placed: PlacedQuery, nodes: Sequence[Node], compilation: Com
 
 
 def update(placed: PlacedQuery, assignments: Sequence[tuple[FieldSpec, Node]], compilation: Compilation) -> sa.Update:
-    """UPDATE of exactly the rows that the query would read."""
-    table = placed.query.schema.table
-    if any(_reads_more(node) for _, node in assignments):
-        return _update_from(placed, assignments, compilation)
+    """UPDATE of exactly the rows that the query would read; what is assigned is all in one table."""
+    schema = placed.query.schema
+    table = holder(schema, assignments[0][0]).table
+    computed = table is not schema.table and any(not isinstance(node, Assigned) for _, node in assignments)
+    if computed or any(_reads_more(node) for _, node in assignments):
+        return _update_from(placed, table, assignments, compilation)
     scope = Scope(compilation, table, {(): table})
     values = {spec.name: _assigned(spec, node, scope, table) for spec, node in assignments}
-    return sa.update(table).where(*_target(placed, compilation)).values(values)
+    return sa.update(table).where(*_target(placed, table, compilation)).values(values)
 
 
 def _reads_more(node: Node) -> bool:
@@ -392,13 +367,13 @@ def _reads_more(node: Node) -> bool:
 
 
 def _update_from(
-    placed: PlacedQuery, assignments: Sequence[tuple[FieldSpec, Node]], compilation: Compilation
+    placed: PlacedQuery, table: sa.Table, assignments: Sequence[tuple[FieldSpec, Node]], compilation: Compilation
 ) -> sa.Update:
     """UPDATE of the rows that the query would read, joined with the values it reads for them.
 
     A subquery for each value would see on SQLite what the statement has just changed, and MySQL refuses it.
     """
-    schema, table = placed.query.schema, placed.query.schema.table
+    schema = placed.query.schema
     computed = [(spec, node) for spec, node in assignments if not isinstance(node, Assigned)]
 
     def columns(scope: Scope) -> list[Element]:
@@ -436,14 +411,16 @@ def _fitting(value: Element, kind: TypeEngine[Any], engine: str) -> Element:
 
 
 def delete(placed: PlacedQuery, compilation: Compilation) -> sa.Delete:
-    """DELETE of exactly the rows that the query would read."""
-    return sa.delete(placed.query.schema.table).where(*_target(placed, compilation))
+    """DELETE of exactly the rows that the query would read; those in further tables go with that in the first."""
+    table = placed.query.schema.tables[0].table
+    return sa.delete(table).where(*_target(placed, table, compilation))
 
 
-def _target(placed: PlacedQuery, compilation: Compilation) -> list[Element]:
+def _target(placed: PlacedQuery, table: sa.Table, compilation: Compilation) -> list[Element]:
     """The WHERE of an UPDATE or DELETE: the query's own conditions, or the keys of its rows where they need more."""
     query = placed.query
-    table = query.schema.table
+    if table is not query.schema.table:
+        return [value_of(table, query.schema.key).in_(selected_keys(placed, compilation))]
     scope = Scope(compilation, table, {(): table}, lifted=query.selection.lifted)
     whole = bool(query.qualify or query.joins)
     if compilation.engine != "postgresql":

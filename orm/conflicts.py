@@ -58,6 +58,11 @@ def chosen(
         if unique_fields is not None:
             raise FieldError("unique_fields belong to ignore_conflicts=True or update_conflicts=True. Add one of them.")
         return None
+    if schema.link is not None:
+        raise FieldError(
+            f"bulk_create of {schema.name} cannot look for conflicts: its rows lie in several tables. Use "
+            "get_or_create() or update_or_create() for each."
+        )
     unique = () if unique_fields is None else _unique(schema, unique_fields)
     return Conflict(unique, () if update_fields is None else _updated(schema, update_fields, unique))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 import sqlalchemy as sa
@@ -12,6 +14,8 @@ from orm.constraints import CheckConstraint, Index, UniqueConstraint
 from orm.exceptions import FieldError
 from orm.exclusion import ExclusionConstraint
 from orm.expressions import F
+from orm.hierarchy import inherit
+from orm.inheritance import check_own, discriminator_of, kind_of_heir
 from orm.numeric import BigAutoField
 from orm.ordering import ordering
 from orm.plaintext import snake_case
@@ -35,6 +39,10 @@ _META: Final = (
     "indexes",
     "comment",
     "renamed_from",
+    "proxy",
+    "inheritance",
+    "polymorphic_on",
+    "polymorphic_identity",
 )
 
 _LISTS: Final[Mapping[str, tuple[type, ...]]] = {
@@ -43,6 +51,8 @@ _LISTS: Final[Mapping[str, tuple[type, ...]]] = {
     "indexes": (Index,),
 }
 """The options that are lists, and what is in them."""
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 _TEXTS: Final = ("comment", "renamed_from")
 
@@ -128,45 +138,79 @@ _RESERVED: Final = frozenset({"pk", "objects", "table", "mro"})
 
 
 def schema_of_body(
-    name: str, options: Options, declared: Mapping[str, Any], generate_through: GenerateThrough
+    name: str,
+    options: Options,
+    declared: Mapping[str, Any],
+    generate_through: GenerateThrough,
+    parent: Schema | None = None,
+    said: Mapping[str, Any] = _NOTHING,
 ) -> Schema:
-    """The schema of a class body."""
+    """The schema of a class body.
+
+    Args:
+        name: the class's name.
+        options: what its `Meta` says, and those of its bases.
+        declared: its fields and relations, without those of a parent.
+        generate_through: makes the models between of many-to-many relations.
+        parent: the model with a table that it inherits from.
+        said: what its own `Meta` says.
+    """
     registry = options.registry
     if registry is None:
         raise FieldError(
             f"{name} has no registry. Set it in Meta, best in an abstract base of all your models: "
             "class Meta: registry = models; abstract = True."
         )
+    kind = kind_of_heir(name, options, said, parent)
     tablename = options.tablename or snake_case(name)
     if options.renamed_from == tablename:
         raise FieldError(
             f"{name}.Meta.renamed_from is {tablename!r}, the name that its table has now. Give the previous one."
         )
-    registry.check_free(name, tablename)
-    columns: dict[str, FieldSpec] = {}
-    related: dict[str, RelationSpec] = {}
-    for field_name, field in declared.items():
-        if isinstance(field, RelationField):
-            key, relation = field.specs(field_name)
-            if relation.kind == "many_to_many" and relation.through is None:
-                relation = generate_through(name, options, relation)
-            related[field_name] = relation
-            spec = key
-        else:
-            spec = field.spec(field_name)
-        if spec is not None:
-            if spec.name in columns:
-                raise FieldError(f"{name}.{spec.name} is declared twice: as a field, and as the key of a relation.")
-            columns[spec.name] = spec
+    registry.check_free(name, tablename if kind in (None, "joined") else None)
+    columns, related = _specs(name, options, declared, generate_through)
+    if parent is not None:
+        check_own(name, kind or "", parent, columns, related)
+        columns, related = {**parent.fields, **columns}, {**parent.relation_specs, **related}
     _check_columns(name, columns, related)
     _check_enumerations(name, registry, columns)
     if not any(spec.primary_key for spec in columns.values()):
         if "id" in columns or "id" in related:
             raise FieldError(f"{name}.id is not the primary key. Declare one: primary_key=True.")
         columns = {"id": BigAutoField().spec("id"), **columns}
+    discriminator = discriminator_of(name, options, parent, kind, columns)
+    if discriminator is not None:
+        columns[discriminator.own.name] = discriminator.own
     schema = Schema(name, registry, tablename, columns, related, options)
+    if discriminator is not None:
+        schema.discriminator, schema.identity = discriminator.field, discriminator.identity
+    if parent is not None and kind is not None:
+        inherit(schema, parent, kind)
     _check_parts(schema)
     return schema
+
+
+def _specs(
+    name: str, options: Options, declared: Mapping[str, Any], generate_through: GenerateThrough
+) -> tuple[dict[str, FieldSpec], dict[str, RelationSpec]]:
+    """The records of what is declared: of columns and of relations."""
+    columns: dict[str, FieldSpec] = {}
+    related: dict[str, RelationSpec] = {}
+    for field_name, field in declared.items():
+        if isinstance(field, RelationField):
+            spec, relation = field.specs(field_name)
+            if relation.related_name is not None:
+                relation = replace(relation, related_name=relation.related_name.replace("%(class)s", snake_case(name)))
+            if relation.kind == "many_to_many" and relation.through is None:
+                relation = generate_through(name, options, relation)
+            related[field_name] = relation
+        else:
+            spec = field.spec(field_name)
+        if spec is not None:
+            if spec.name in columns:
+                raise FieldError(f"{name}.{spec.name} is declared twice: as a field, and as the key of a relation.")
+            columns[spec.name] = spec
+    return columns, related
 
 
 def _check_parts(schema: Schema) -> None:
@@ -254,14 +298,21 @@ def _check_renamed(name: str, columns: Mapping[str, FieldSpec]) -> None:
 
 
 def row_class(schema: Schema, module: str) -> type[Instance]:
-    """The class with a slot for each column and each relation, which the loader fills."""
-    slots = [*schema.fields]
-    slots += [f"_loaded_{spec.name}" for spec in schema.mutable]
+    """The class with a slot for each column and each relation, which the loader fills; a proxy has its model's."""
+    parent = schema.parent
+    if parent is not None and schema.concrete is not schema:
+        return parent.row
+    fields, relations = ({}, {}) if parent is None else (parent.fields, parent.relation_specs)
+    slots = [name for name in schema.fields if name not in fields]
+    slots += [f"_loaded_{spec.name}" for spec in schema.mutable if spec.name not in fields]
     for spec in schema.relation_specs.values():
+        if spec.name in relations:
+            continue
         slots.append(f"_loaded_{spec.name}" if _may_be_many(spec) else spec.name)
         if spec.kind == "reverse":
             slots.append(spec.name)  # one row, if what it reverses is one to one
-    return type(f"{schema.name}Row", (Instance,), {"__slots__": tuple(slots), "__module__": module})
+    base: type[Instance] = Instance if parent is None else parent.row
+    return type(f"{schema.name}Row", (base,), {"__slots__": tuple(slots), "__module__": module})
 
 
 def _may_be_many(spec: RelationSpec) -> bool:

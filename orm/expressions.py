@@ -278,7 +278,8 @@ class Reference(Expression[T_co]):
         self.keys = keys
 
     def __repr__(self) -> str:
-        return "__".join([*[hop.name for hop in self.path], self.spec.name, *map(str, self.keys)])
+        hops = [hop.name for hop in self.path if hop.spec.kind != "parent"]  # which leads to fields of its own
+        return "__".join([*hops, self.spec.name, *map(str, self.keys)])
 
     @property
     def kind(self) -> str:

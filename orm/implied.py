@@ -24,6 +24,7 @@ from orm.operators import Element
 from orm.query import Counter, Node, Query, walk
 from orm.schema import Schema
 from orm.scopes import Compilation, From, Scope, columns_of
+from orm.specs import Implied
 from orm.windows import Window
 
 Wanted = tuple[Schema, tuple[str, ...]]
@@ -39,6 +40,12 @@ def wanted_condition(wanted: Wanted) -> Condition:
     schema, names = wanted
     parts = [_filter(schema, name) for name in names]
     return parts[0] if len(parts) == 1 else simplify("and", parts)
+
+
+def imply(schema: Schema, always: Condition) -> None:
+    """Let a condition hold for each row of a schema that nothing lifts, in the place of an earlier one."""
+    schema.implied = Implied(schema.options.default_filters, always)
+    schema.derived.pop(_ALWAYS, None)
 
 
 def _always(schema: Schema) -> Condition:

@@ -17,6 +17,8 @@ import pydantic
 
 from orm import targets
 from orm.database import Database
+from orm.exceptions import DataError
+from orm.hierarchy import descends, heirs, without_steps
 from orm.query import Path
 from orm.schema import InstanceState, Relation, Schema
 from orm.specs import FieldSpec
@@ -28,6 +30,15 @@ Processor = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
+class LoadedVariant:
+    """The further columns of rows of a model that inherits, with what turns each into a value."""
+
+    schema: Schema
+    fields: tuple[FieldSpec, ...]
+    processors: tuple[Processor | None, ...]
+
+
+@dataclass(frozen=True)
 class LoadedEntity:
     """The columns of a row that make one instance, with what turns each into a value."""
 
@@ -35,6 +46,12 @@ class LoadedEntity:
     schema: Schema
     fields: tuple[FieldSpec, ...]
     processors: tuple[Processor | None, ...]
+    variants: tuple[LoadedVariant, ...] = ()
+
+    @property
+    def after_load(self) -> bool:
+        """Whether an instance has a hook that runs after loading."""
+        return self.schema.after_load or any(variant.schema.after_load for variant in self.variants)
 
 
 class _Source:
@@ -73,7 +90,7 @@ def instance_loader(
         added: the names of the last columns, which become attributes of the root, with what turns each into a value.
     """
     source = _Source()
-    columns = [f"{_variable(i)}_{spec.name}" for i, e in enumerate(entities) for spec in e.fields]
+    columns = [name for index, entity in enumerate(entities) for name in _columns(index, entity)]
     columns += [f"added_{name}" for name in added]
     links = [f"link{index}" for index in range(link)]
     columns[:0] = links
@@ -92,7 +109,7 @@ def instance_loader(
     variables: dict[Path, str] = {(): _variable(0)}
     for index, entity in enumerate(entities[1:], 1):
         _related(source, index, entity, variables, bound)
-    if entities[0].schema.after_load:
+    if entities[0].after_load:
         source.add(2, f"{_variable(0)}.after_load()")
     source.add(2, f"append(({_key(links)}, {_variable(0)}))" if link else f"append({_variable(0)})")
     source.add(1, "return result")
@@ -116,21 +133,89 @@ def _variable(index: int) -> str:
     return f"r{index}"
 
 
+def _columns(index: int, entity: LoadedEntity) -> list[str]:
+    """The variables that get the columns of an entity."""
+    found = [f"{_variable(index)}_{spec.name}" for spec in entity.fields]
+    for number, variant in enumerate(entity.variants):
+        found += [f"{_variant(index, number)}{spec.name}" for spec in variant.fields]
+    return found
+
+
+def _variant(index: int, number: int) -> str:
+    """What the variables of a variant's columns begin with: no field's name begins with an underscore."""
+    return f"{_variable(index)}__{number}_"
+
+
 def _fill(source: _Source, depth: int, index: int, entity: LoadedEntity, bound: bool) -> None:
     """Make an object of the row class, fill its slots and switch its class."""
     variable = _variable(index)
-    source.names[f"Row{index}"] = entity.schema.row
-    source.names[f"Model{index}"] = entity.schema.model
+    if entity.variants:
+        _choose_class(source, depth, index, entity)
+    else:
+        source.names[f"Row{index}"] = entity.schema.row
+        source.names[f"Model{index}"] = entity.schema.model
     source.add(depth, f"{variable} = new(Row{index})")
-    for number, (spec, process) in enumerate(zip(entity.fields, entity.processors, strict=True)):
-        value = f"{variable}_{spec.name}"
-        if spec.mutable:
-            source.add(depth, f"{variable}._loaded_{spec.name} = {value}")
-        value = _converted(source, f"convert{index}_{number}", process, value)
-        source.add(depth, f"{variable}.{spec.name} = {value}")
+    _assign(source, depth, variable, f"{variable}_", f"{index}", entity)
+    _fill_variants(source, depth, index, entity)
     if bound:
         source.add(depth, f"{variable}._state = State(database=database)")
     source.add(depth, f"{variable}.__class__ = Model{index}")
+
+
+def _assign(
+    source: _Source, depth: int, variable: str, prefix: str, number: str, columns: LoadedEntity | LoadedVariant
+) -> None:
+    """Fill slots of an object with the values of columns."""
+    for position, (spec, process) in enumerate(zip(columns.fields, columns.processors, strict=True)):
+        value = f"{prefix}{spec.name}"
+        if spec.mutable:
+            source.add(depth, f"{variable}._loaded_{spec.name} = {value}")
+        value = _converted(source, f"convert{number}_{position}", process, value)
+        source.add(depth, f"{variable}.{spec.name} = {value}")
+
+
+def _choose_class(source: _Source, depth: int, index: int, entity: LoadedEntity) -> None:
+    """Find the classes of a row, and the number of its variant, by what tells them."""
+    kind = cast("FieldSpec", entity.schema.root.discriminator)
+    position = next(number for number, spec in enumerate(entity.fields) if spec.name == kind.name)
+    value = f"{_variable(index)}_{kind.name}"
+    if entity.processors[position] is not None:
+        value = _converted(source, f"kind{index}", entity.processors[position], value)
+    schemas = [entity.schema, *[variant.schema for variant in entity.variants]]
+    source.names[f"classes{index}"] = {
+        schema.identity: (schema.row, schema.model, number)
+        for number, schema in enumerate(schemas, -1)
+        if schema.identity is not None
+    }
+    source.names[f"unknown{index}"] = partial(unknown_class, entity.schema)
+    key = _key([f"{_variable(index)}_{spec.name}" for spec in entity.schema.keys])
+    source.add(depth, "try:")
+    source.add(depth + 1, f"Row{index}, Model{index}, number{index} = classes{index}[{value}]")
+    source.add(depth, "except KeyError:")
+    source.add(depth + 1, f"raise unknown{index}({key}, {value}) from None")
+
+
+def _fill_variants(source: _Source, depth: int, index: int, entity: LoadedEntity) -> None:
+    """Fill the slots that only the rows of some classes have."""
+    word = "if"
+    for number, variant in enumerate(entity.variants):
+        own = [n for n, other in enumerate(entity.variants) if other.fields and descends(variant.schema, other.schema)]
+        if not own:
+            continue
+        source.add(depth, f"{word} number{index} == {number}:")
+        word = "elif"
+        for n in own:
+            _assign(source, depth + 1, _variable(index), _variant(index, n), f"{index}_{n}", entity.variants[n])
+
+
+def unknown_class(schema: Schema, key: Any, value: Any) -> DataError:
+    """The error for a row whose class nobody declared."""
+    kind = cast("FieldSpec", schema.root.discriminator)
+    known = ", ".join([repr(s.identity) for s in (schema, *heirs(schema)) if s.identity is not None])
+    return DataError(
+        f"The row of {schema.name} with {schema.key.name}={key!r} has {kind.name}={value!r}, and no model of "
+        f"{schema.name}'s has that polymorphic_identity. Import the module of the one that has. There are: {known}."
+    )
 
 
 def _related(source: _Source, index: int, entity: LoadedEntity, variables: dict[Path, str], bound: bool) -> None:
@@ -139,7 +224,7 @@ def _related(source: _Source, index: int, entity: LoadedEntity, variables: dict[
     relation = entity.path[-1]
     keys = [f"{variable}_{spec.name}" for spec in entity.schema.keys]
     key = _key(keys)
-    parent = variables[entity.path[:-1]]
+    parent = variables[without_steps(entity.path[:-1])]
     source.add(2, f"if {keys[0]} is None:")
     source.add(3, f"{variable} = None")
     source.add(2, "else:")
@@ -147,7 +232,7 @@ def _related(source: _Source, index: int, entity: LoadedEntity, variables: dict[
     source.add(3, f"if {variable} is None:")
     _fill(source, 4, index, entity, bound)
     source.add(4, f"seen{index}[{key}] = {variable}")
-    if entity.schema.after_load:
+    if entity.after_load:
         source.add(4, f"{variable}.after_load()")
     _hang(source, index, relation, parent, variable)
 

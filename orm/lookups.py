@@ -16,11 +16,12 @@ from orm.comparing import compare
 from orm.conditions import Leaf, Lookup, Members, Q, kind_of, negate, simplify
 from orm.exceptions import FieldError
 from orm.expressions import Annotation, Clause, Comparison, Condition, Expression, F, Function, Handle, Reference, Tree
+from orm.hierarchy import heir, way_to
 from orm.jsonpath import word_key
 from orm.operators import OPERATORS, names, reserved
 from orm.parameters import Param
 from orm.query import Node, Path, Query, QueryHolder, origin_of, walk
-from orm.references import checked_lookup, intern, named_lookup, refuse_many, transformed
+from orm.references import checked_lookup, intern, moved, named_lookup, refuse_many, transformed
 from orm.schema import Relation, Schema
 from orm.sources import CTEColumn
 from orm.specs import FieldSpec
@@ -104,8 +105,7 @@ def resolve(query: Query, node: Node) -> Node:
         handle: Handle = cast("Any", node)
         if query.closed:
             return named(query, repr(handle))
-        _check_root(query, handle)
-        return handle.node
+        return _rooted(query, handle.node)
     if isinstance(node, Clause):
         return checked_clause(query.schema, node)
     if isinstance(node, (Q, Tree, Comparison)):
@@ -125,8 +125,14 @@ def _resolve_parts(query: Query, node: Node) -> Node:
         if isinstance(resolved, Expression):
             cast("Any", resolved).check()
         return cast("Node", resolved)
-    _check_root(query, node)
-    return node
+    return _rooted(query, node)
+
+
+def _rooted(query: Query, node: Node) -> Node:
+    """A resolved node of the query's model; one of a model in its line of inheritance as the query sees it."""
+    found = moved(query.schema, node)
+    _check_root(query, found)
+    return found
 
 
 def _outer(query: Query, words: str) -> Node:
@@ -217,12 +223,16 @@ def _parse(schema: Schema, words: str, *, operators: bool) -> Lookup:
         rest = parts[index + 1 :]
         relation = owner.relation(word)
         if relation is not None:
-            path += relation.hops
+            path += owner.hops(relation)
             owner, last = relation.target, relation
             continue
         spec = owner.field(word)
         if spec is not None:
             return _finish_column(schema, path, spec, rest, words, operators)
+        child = heir(owner, word) if owner.children else None
+        if child is not None and rest:
+            path, owner = path + way_to(owner, child), child
+            continue
         if last is not None and operators and word in OPERATORS:
             return _finish_column(schema, path, owner.key, [word, *rest], words, operators)
         raise owner.unknown(word)

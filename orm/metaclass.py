@@ -17,7 +17,17 @@ from orm.columns import attribute
 from orm.constraints import UniqueConstraint
 from orm.declaration import check_managers, check_name, options_of, row_class, schema_of_body
 from orm.exceptions import DoesNotExist, FieldError, MultipleObjectsReturned
-from orm.inheritance import declarations, inherited_options, method_resolution, own_declarations, own_options
+from orm.hierarchy import enter
+from orm.inheritance import (
+    check_hiding,
+    declarations,
+    inherited_options,
+    method_resolution,
+    own_declarations,
+    own_options,
+    parent_of,
+    tell_apart,
+)
 from orm.plaintext import snake_case
 from orm.schema import Options, RelationSpec, Schema
 
@@ -94,15 +104,17 @@ class ModelMeta(type):
 def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: dict[str, Any], keywords: Any) -> Any:
     order = method_resolution(name, bases)
     root = next(base for base in reversed(order) if isinstance(base, ModelMeta))
-    own = own_declarations(name, order, namespace)
+    parent = parent_of(name, order)
+    fresh = [base for base in order if parent is None or not issubclass(parent, base)]
+    own = own_declarations(name, fresh, namespace)
     for field_name, value in own.items():
         del namespace[field_name]
         if value is not None:
             check_name(name, field_name, root)
-    everything = declarations(name, order, own)
+    everything = declarations(name, fresh, own)
     check_managers(name, root, order, namespace, everything)
     said = own_options(order, namespace.get("Meta"))
-    options = options_of(name, inherited_options(order, said))
+    options = options_of(name, inherited_options(order, parent, said))
     namespace["__declared__"] = own
     namespace["__said__"] = said
     if "__slots__" in namespace:
@@ -110,24 +122,15 @@ def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: d
     namespace["__slots__"] = ()
     if options.abstract:
         return type.__new__(metaclass, name, bases, namespace, **keywords)
-    _check_bases(name, bases)
-    schema = schema_of_body(name, options, everything, partial(_with_generated_through, root))
-    row = row_class(schema, namespace.get("__module__", ""))
+    inherited = None if parent is None else parent.__schema__
+    schema = schema_of_body(name, options, everything, partial(_with_generated_through, root), inherited, said)
+    check_hiding(schema, namespace)
+    schema.row = row_class(schema, namespace.get("__module__", ""))
     namespace["__schema__"] = schema
-    namespace["__row__"] = row
-    schema.row = row
-    model = type.__new__(metaclass, name, (row, *bases), namespace, **keywords)
+    rows = () if schema.concrete is not schema else (schema.row,)
+    model = type.__new__(metaclass, name, (*rows, *bases), namespace, **keywords)
     _finish(root, model, schema)
     return model
-
-
-def _check_bases(name: str, bases: tuple[type, ...]) -> None:
-    for base in bases:
-        if "__schema__" in base.__dict__:
-            raise FieldError(
-                f"{name} inherits from {base.__name__}, which has a table. Inherit from an abstract model "
-                "(class Meta: abstract = True) that both share."
-            )
 
 
 def _with_generated_through(root: type[Any], name: str, options: Options, relation: RelationSpec) -> RelationSpec:
@@ -175,10 +178,13 @@ def _finish(root: type[Any], model: Any, schema: Schema) -> None:
         )
     for error, name in ((DoesNotExist, "does_not_exist"), (MultipleObjectsReturned, "multiple_objects_returned")):
         namespace = {"__module__": model.__module__, "__qualname__": f"{model.__qualname__}.{error.__name__}"}
-        own = type(error.__name__, (error,), namespace)
+        base = error if schema.parent is None else getattr(schema.parent, name)
+        own = type(error.__name__, (base,), namespace)
         setattr(schema, name, own)
         type.__setattr__(model, error.__name__, own)
     for name in (*schema.fields, *schema.relation_specs):
         if name not in ModelMeta.__dict__:
             setattr(ModelMeta, name, ClassAttribute(name))
     schema.registry.add(schema)
+    enter(schema)
+    tell_apart(schema)

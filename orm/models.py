@@ -217,7 +217,7 @@ class Model(Instance, metaclass=ModelMeta):
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if type(self) is not type(other):
+        if type(self) is not type(other) and not _are_kin(self, other):
             return NotImplemented
         key = key_of(self)
         return key is not None and key == key_of(cast("Instance", other))
@@ -226,7 +226,7 @@ class Model(Instance, metaclass=ModelMeta):
         key = key_of(self)
         if key is None:
             raise TypeError(f"{self!r} has no key yet, so it has no hash. Save it first.")
-        return hash((schema_of(self).name, key))
+        return hash((schema_of(self).root.name, key))
 
     def __repr__(self) -> str:
         schema = schema_of(self)
@@ -238,6 +238,11 @@ class Model(Instance, metaclass=ModelMeta):
                 text = repr(value)
                 parts.append(f"{spec.name}={text if len(text) <= 40 else text[:37] + '…'}")
         return f"<{schema.name}{' (new)' if is_new(self) else ''}: {', '.join(parts)}>"
+
+
+def _are_kin(one: Instance, other: object) -> bool:
+    """Whether two instances of different classes could be of the same row: their models inherit from the same one."""
+    return isinstance(other, Instance) and schema_of(one).root is schema_of(other).root
 
 
 _UNSET: Final = object()

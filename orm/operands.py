@@ -10,6 +10,7 @@ from orm import plaintext
 from orm.conditions import Lookup, padded
 from orm.exceptions import FieldError, ValidationError
 from orm.expressions import Reference
+from orm.hierarchy import descends
 from orm.query import Node
 from orm.schema import Instance, Schema
 from orm.validation import Checker
@@ -51,7 +52,7 @@ def key_of(lookup: Lookup, value: Any) -> Any:
         return value
     expected = key_target(lookup.left)
     schema = type(value).__schema__
-    if expected is None or expected is not schema:
+    if expected is None or not descends(schema, expected):
         wanted = f"an instance of {expected.name}" if expected else f"a value ({lookup.kind})"
         raise FieldError(f"{lookup.name} takes {wanted}, not one of {schema.name}.")
     key = getattr(value, schema.key.name)

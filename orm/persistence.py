@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from orm import cleaning, kinds, writing
+from orm import cleaning, kinds, tables, writing
 from orm.conditions import Assigned
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
@@ -67,7 +67,7 @@ async def insert(instance: Instance, using: Database | None = None) -> None:
     """Insert a new instance; sets its key and what the database made."""
     values = cleaning.row_to_insert(instance)
     database = database_of(instance, using)
-    made = await writing.insert(database, schema_of(instance), values)
+    made = await tables.insert(database, schema_of(instance), values)
     stored(instance, values, made, database)
 
 
@@ -92,10 +92,11 @@ async def insert_all(
     async def run() -> None:
         for indexes in groups.values():
             part = [rows[index] for index in indexes]
-            generated = await writing.insert_many(database, schema, part, chunk_size)
+            generated = await tables.insert_many(database, schema, part, chunk_size)
             made.update(zip(indexes, generated, strict=True))
 
-    whole = len(groups) == 1 and len(list(writing.chunks(database, rows, max(1, len(rows[0])), chunk_size))) == 1
+    chunks = len(list(writing.chunks(database, rows, max(1, len(rows[0])), chunk_size))) if len(groups) == 1 else 0
+    whole = chunks == 1 and schema.link is None
     if whole:
         await run()
     else:
@@ -175,7 +176,7 @@ async def _update(instance: Instance, schema: Schema, names: Callable[[], list[s
     if computed:
         await _update_computed(instance, schema, plain, computed, version, database)
     else:
-        made = await writing.update_row(database, schema, key_of(instance), plain, version)
+        made = await tables.update_row(database, schema, key_of(instance), plain, version)
         if made:
             note_loaded(instance, schema, made)
     _updated(instance, plain, [*plain, *computed])
@@ -212,18 +213,31 @@ async def _update_computed(
     renewed = [spec for spec in schema.renewed if spec.name not in plain and spec.name not in computed]
     computed = dict(computed)
     cleaning.fill(computed, [spec for spec in renewed if spec.clock is not None])
+    groups = tables.by_table(schema, assignments(Query(schema), plain | computed))
+    if len(groups) == 1:
+        await _update_assigned(instance, schema, groups[0], version, database)
+    else:
+        async with database.transaction():
+            for group in groups:
+                await _update_assigned(instance, schema, group, version, database)
+    fields = [schema.fields[name] for name in dict.fromkeys([*computed, *[spec.name for spec in renewed]])]
+    read = await tables.read_columns(database, schema, fields, [key_of(instance)])
+    for name, value in read[key_of(instance)].items():
+        set_attribute(instance, name, value)
+
+
+async def _update_assigned(
+    instance: Instance, schema: Schema, assigned: tables.Assignments, version: int | None, database: Database
+) -> None:
+    """Update what is in one table, if the row has the version that the instance knows."""
     words: dict[str, Any] = {"pk": key_of(instance)}
-    if version is not None:
-        words[cast("FieldSpec", schema.version).name] = version
+    if schema.version is not None and any(spec is schema.version for spec, _ in assigned):
+        words[schema.version.name] = version
     query = Query(schema).replace(where=(conditions(Query(schema), (), words),), selection=UNFILTERED)
-    plan, values = update_plan(query, assignments(Query(schema), plain | computed), database)
+    plan, values = update_plan(query, assigned, database)
     outcome = await database.run(plan.sql, plan.bind(values), info=plan)
     if outcome.rowcount == 0:
         raise writing.stale(schema, key_of(instance), version)
-    fields = [schema.fields[name] for name in dict.fromkeys([*computed, *[spec.name for spec in renewed]])]
-    read = await writing.read_columns(database, schema, fields, [key_of(instance)])
-    for name, value in read[key_of(instance)].items():
-        set_attribute(instance, name, value)
 
 
 def assignments(query: Query, values: Mapping[str, Any]) -> list[tuple[FieldSpec, Node]]:
@@ -272,11 +286,11 @@ async def update_all(
         rows.append({**{spec.name: slot(instance, spec.name) for spec in schema.keys}, **row})
     made: dict[Any, dict[str, Any]] = {}
     async with database.transaction():
-        await writing.update_many(database, schema, rows, versions, chunk_size)
+        await tables.update_many(database, schema, rows, versions, chunk_size)
         renewed = [spec for spec in schema.renewed if spec.name not in fields]
         if renewed:
             for keys in writing.chunks(database, [key_of(instance) for instance in instances], len(schema.keys)):
-                made |= await writing.read_columns(database, schema, renewed, keys)
+                made |= await tables.read_columns(database, schema, renewed, keys)
     for instance, row in zip(instances, rows, strict=True):
         _updated(instance, row | made.get(key_of(instance), {}), row)
 
@@ -288,7 +302,7 @@ async def delete(instance: Instance, using: Database | None = None) -> None:
     if is_new(instance) or key is None:
         raise InterfaceError(f"{instance!r} has no row to delete.")
     database = database_of(instance, using)
-    await writing.delete_row(database, schema, key, _version(instance, schema))
+    await tables.delete_row(database, schema, key, _version(instance, schema))
     state_of(instance).new = True
 
 
@@ -297,7 +311,7 @@ def related_key(schema: Schema, spec: FieldSpec, value: Any) -> Any:
     if not isinstance(value, Instance):
         return value
     relation = schema.relation(spec.relation or "")
-    if relation is None or not isinstance(value, relation.target.model):
+    if relation is None or not isinstance(value, relation.target.concrete.model):
         wanted = f"an instance of {relation.target.name}" if relation else f"a value ({spec.kind})"
         raise FieldError(f"{schema.name}.{spec.label} takes {wanted}, not {value!r}.")
     key = slot(value, relation.far.name)
@@ -322,6 +336,11 @@ def settable(schema: Schema, name: str) -> FieldSpec:
     """The field that an update names. Raises `FieldError` when there is none, or nobody sets it."""
     spec = field_named(schema, name)
     refuse_computed(schema, spec)
+    kind = schema.discriminator
+    if kind is not None and spec.name == kind.name:
+        raise FieldError(
+            f"{schema.name}.{name} tells the class of a row, which cannot change. Create a row of the other class."
+        )
     return spec
 
 

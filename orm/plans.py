@@ -18,7 +18,7 @@ from orm import compiler, locks, types
 from orm.database import Database
 from orm.expressions import Condition
 from orm.implied import Filters, Wanted, wanted_condition
-from orm.loader import LoadedEntity, Loader, Processor, instance_loader, row_loader
+from orm.loader import LoadedEntity, LoadedVariant, Loader, Processor, instance_loader, row_loader
 from orm.query import Counter, Node, Query
 from orm.returning import Returned
 from orm.scopes import Compilation, Parameter
@@ -253,7 +253,12 @@ def _entities(compilation: Compilation, processors: Sequence[Processor | None]) 
     start = 0
     for entity in compilation.entities:
         end = start + len(entity.fields)
-        entities.append(LoadedEntity(entity.path, entity.schema, entity.fields, tuple(processors[start:end])))
+        own = tuple(processors[start:end])
+        variants: list[LoadedVariant] = []
+        for variant in entity.variants:
+            start, end = end, end + len(variant.fields)
+            variants.append(LoadedVariant(variant.schema, variant.fields, tuple(processors[start:end])))
+        entities.append(LoadedEntity(entity.path, entity.schema, entity.fields, own, tuple(variants)))
         start = end
     return entities
 

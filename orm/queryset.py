@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 import sqlalchemy as sa
 
-from orm import conflicts, locks, lookups, persistence, plans, returning, writing
+from orm import conflicts, locks, lookups, persistence, plans, returning, tables, writing
 from orm.columns import Column
 from orm.conditions import simplify
 from orm.conflicts import Conflict
@@ -277,8 +277,23 @@ class QuerySet(Rows[M]):
         version = self._schema.version
         if version is not None and version.name not in checked:
             checked[version.name] = F(version.name) + 1  # who holds an older instance must notice
-        assigned = persistence.assignments(self.query, checked)
-        return await self._write("update", returned, lambda q, d: plans.update_plan(q, assigned, d, returned))
+        groups = tables.by_table(self._schema, persistence.assignments(self.query, checked))
+        if len(groups) > 1:
+            return Outcome((), await self._update_tables(groups)), []
+        return await self._write("update", returned, _planner(groups[0], returned))
+
+    async def _update_tables(self, groups: list[tables.Assignments]) -> int:
+        """Update what is in several tables; after the first of them the conditions might hold for other rows."""
+        database = self._target()
+        async with database.transaction():
+            found = self._selecting(lock=locks.NEWEST)
+            found.prefetches = ()
+            keys: list[Any] = await found.values_list("pk", flat=True)
+            for group in groups:
+                for part in writing.chunks(database, keys, len(self._schema.keys)):
+                    rows = self._with(Query(self._schema)).filter(pk__in=part)
+                    await rows._write("update", None, _planner(group))
+        return len(keys)
 
     async def _delete(self, returned: Returned | None) -> tuple[Outcome, list[Any]]:
         self._refuse_everything("delete")
@@ -334,7 +349,7 @@ class QuerySet(Rows[M]):
     async def _create_or_get(self, instance: M, words: Mapping[str, Any]) -> tuple[M, bool]:
         database = self._target()
         unique = persistence.unique_fields(self._schema, words)
-        if unique and database.capabilities.returning:
+        if unique and database.capabilities.returning and self._schema.link is None:
             if await persistence.insert_unless_there(instance, unique, self._database):
                 return instance, True
             return await self._locked(words), False
@@ -416,6 +431,13 @@ class QuerySet(Rows[M]):
                     "chain makes a new one. Put it into filters or annotations."
                 )
         return Manager(cls, conditions, words)
+
+
+def _planner(
+    assigned: tables.Assignments, returned: Returned | None = None
+) -> Callable[[Query, Database], tuple[Plan, list[Any]]]:
+    """What gives the plan of an UPDATE that sets this."""
+    return lambda query, database: plans.update_plan(query, assigned, database, returned)
 
 
 class Objects:

@@ -36,7 +36,7 @@ def to_one_path(schema: Schema, words: str) -> Path:
                 f"{owner.name}.{name} has many rows and cannot be joined without repeating others. "
                 f"Use prefetch_related({words!r})."
             )
-        path += relation.hops
+        path += owner.hops(relation)
         owner = relation.target
     return path
 
@@ -49,7 +49,7 @@ def column_words(schema: Schema, names: Iterable[str | Column[Any]]) -> frozense
         refuse_many(node, "read")
         if not isinstance(node, Reference) or node.keys:
             raise FieldError(f"{name!r} is not a column of {schema.name}.")
-        found.add("__".join([*[hop.name for hop in node.path], node.spec.name]))
+        found.add("__".join([*[hop.name for hop in node.path if hop.spec.kind != "parent"], node.spec.name]))
     return frozenset(found)
 
 
@@ -68,4 +68,4 @@ def relation_words(schema: Schema, path: object) -> str:
 
 def is_instance_of(schema: Schema, value: object) -> bool:
     """Whether a value is an instance of a schema's model."""
-    return isinstance(value, Instance) and isinstance(value, schema.model)
+    return isinstance(value, Instance) and isinstance(value, schema.concrete.model)

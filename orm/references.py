@@ -8,6 +8,7 @@ from orm.aggregates import Aggregate
 from orm.conditions import Lookup, kind_of
 from orm.exceptions import FieldError
 from orm.expressions import Condition, Expression, Reference
+from orm.hierarchy import seen_from
 from orm.operators import OPERATORS, Operator, names, own
 from orm.query import Node, Path
 from orm.schema import Schema
@@ -16,9 +17,15 @@ from orm.transforms import Transform
 
 
 def intern(schema: Schema, path: Path, spec: FieldSpec, keys: tuple[str | int, ...] = ()) -> Reference:
-    """The one reference to a column; a key at the end of a to-one relation is the foreign key before it: no join."""
+    """The one reference to a column; a key at the end of a to-one relation is the foreign key before it: no join.
+
+    A column that is inherited from a model with another table is a step further.
+    """
     if path and path[-1].holds_key and path[-1].far is spec:
         path, spec = path[:-1], path[-1].near
+    steps = (path[-1].target if path else schema).steps
+    if steps:
+        path = (*path, *steps.get(spec.name, ()))
     if keys:
         return Reference(schema, path, spec, keys)
     identity = (path, spec)
@@ -26,6 +33,24 @@ def intern(schema: Schema, path: Path, spec: FieldSpec, keys: tuple[str | int, .
     if found is None:
         found = schema.cache[identity] = Reference(schema, path, spec)
     return cast("Reference", found)
+
+
+def moved(schema: Schema, node: Node) -> Node:
+    """A node about a model in the line of inheritance of another one, as a query of the other sees it.
+
+    Columns of models that have nothing to do with it stay what they are.
+    """
+    if isinstance(node, Reference):
+        path = None
+        if node.schema is not schema and node.schema.root is schema.root:
+            path = seen_from(schema, node.schema, node.path, node.spec)
+        if path is None:
+            return cast("Node", node)
+        own = schema.fields.get(node.spec.name) if all(hop.is_step for hop in path) else None
+        return intern(schema, path, own or node.spec, node.keys)
+    children = tuple([moved(schema, child) for child in node.children])
+    changed = any(new is not old for new, old in zip(children, node.children, strict=True))
+    return node.with_children(children) if changed else node
 
 
 def transformed(schema: Schema, left: Expression, transform: Transform) -> Expression:

@@ -11,6 +11,7 @@ from orm.database import Database
 from orm.engines import engine_name
 from orm.exceptions import FieldError, NotSupportedError
 from orm.expressions import Expression, Reference
+from orm.hierarchy import is_polymorphic
 from orm.query import Query
 from orm.schema import Schema
 from orm.specs import FieldSpec
@@ -63,6 +64,11 @@ def chosen(query: Query, columns: Iterable[str | Expression], *, bound: bool) ->
             "returning() says itself what is given back, and cannot join. Leave out only(), defer() and "
             "select_related()."
         )
+    if schema.link is not None:
+        raise FieldError(
+            f"returning() gives rows of one table, and those of {schema.name} lie in several. Read them with "
+            "select_for_update(), and write them in the same transaction."
+        )
     names: list[str] = []
     fields: list[FieldSpec] = []
     for column in columns:
@@ -71,6 +77,11 @@ def chosen(query: Query, columns: Iterable[str | Expression], *, bound: bool) ->
     if len(set(names)) != len(names):
         raise FieldError(f"Each column once, please: {', '.join(names)}.")
     if not names:
+        if is_polymorphic(schema):
+            raise FieldError(
+                f"Rows of {schema.name} are of several classes, which returning() does not tell. Name columns: "
+                f"returning({schema.key.name!r}, …)."
+            )
         return Returned("instance", (), tuple(schema.fields.values()), bound)
     return Returned("dict", tuple(names), tuple(fields))
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from orm import ddl, violations
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, IntegrityError, InterfaceError, MultipleObjectsReturned
-from orm.specs import BoundedCache, FieldSpec, Implied
+from orm.specs import MISSING, BoundedCache, FieldSpec, Implied
 
 NAMING_CONVENTION: Final = {
     "pk": "pk_%(table_name)s",
@@ -69,7 +69,7 @@ class RelationSpec:
     """A relation as it was declared; `Schema.relation` resolves it on first use.
 
     Attributes:
-        kind: what was declared.
+        kind: what was declared; `parent` and `child` for the steps between the tables of joined inheritance.
         to: the target's name or schema; for a reverse relation `Model.field`.
         attribute: the attribute that holds the key, for a foreign key.
         through: the name of the model between, for many-to-many.
@@ -77,7 +77,7 @@ class RelationSpec:
     """
 
     name: str
-    kind: Literal["foreign_key", "one_to_one", "many_to_many", "reverse"]
+    kind: Literal["foreign_key", "one_to_one", "many_to_many", "reverse", "parent", "child"]
     to: str | Schema
     attribute: str | None = None
     null: bool = False
@@ -127,12 +127,17 @@ class Relation:
     @property
     def may_be_missing(self) -> bool:
         """Whether no row may be found: there is none, or it is hidden."""
-        return self.null or self.target.implied is not None
+        return self.null or (self.target.implied is not None and not self.is_step)
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it leads from one table of a row to another one: to the same row, whatever hides others."""
+        return self.spec.kind in ("parent", "child")
 
     @property
     def holds_key(self) -> bool:
         """Whether the source's own row has the key (a foreign key)."""
-        return not self.many and self.spec.kind in ("foreign_key", "one_to_one")
+        return not self.many and self.spec.kind in ("foreign_key", "one_to_one", "parent")
 
     def __repr__(self) -> str:
         return f"<Relation {self.source.name}.{self.name} to {self.target.name}>"
@@ -198,6 +203,10 @@ class Options:
     indexes: tuple[TablePart, ...] = ()
     comment: str | None = None
     renamed_from: str | None = None
+    proxy: bool = False
+    inheritance: str = "joined"
+    polymorphic_on: str | None = None
+    polymorphic_identity: Any = MISSING
 
     @property
     def parts(self) -> tuple[TablePart, ...]:
@@ -206,7 +215,23 @@ class Options:
 
 
 class Schema:
-    """A concrete model as everything below the models knows it."""
+    """A concrete model as everything below the models knows it.
+
+    Attributes that say what it inherits from another model with a table, set by `orm.hierarchy`; without one it is its
+    own `root`, `concrete` and `host`:
+        parent: that model.
+        root: the first one in the line of parents.
+        concrete: what a proxy is a proxy of.
+        host: the one whose table has its columns.
+        columns: its fields in that table.
+        link: the step to the row of the parent, where its own table is another one.
+        steps: the steps to the tables of the inherited fields that are not in its own.
+        children: the models that inherit from it.
+        guests: those whose columns are in its table.
+        tables: what is in each of the tables that have its rows, the root's first: as if it were a model of its own.
+        discriminator: the field that tells the class of a row.
+        identity: what that field has in its rows.
+    """
 
     def __init__(
         self,
@@ -254,6 +279,16 @@ class Schema:
         self.derived: dict[str, Any] = {}
         """What the layers above make of it once, by their own names."""
         self._relations: dict[str, Relation] = {}
+        self.parent: Schema | None = None
+        self.root = self.concrete = self.host = self
+        self.columns = self.fields
+        self.link: Relation | None = None
+        self.steps: dict[str, tuple[Relation, ...]] = {}
+        self.children: list[Schema] = []
+        self.guests: list[Schema] = []
+        self.tables: tuple[Schema, ...] = (self,)
+        self.discriminator: FieldSpec | None = None
+        self.identity: Any = MISSING
 
     def __repr__(self) -> str:
         return f"<Schema {self.name}>"
@@ -293,13 +328,18 @@ class Schema:
             spec = self.relation_specs.get(name)
             if spec is None:
                 return None
-            found = self._relations[name] = _resolve(self, spec)
+            inherited = self.parent.relation(name) if self.parent is not None else None
+            found = self._relations[name] = inherited or _resolve(self, spec)
         return found
+
+    def hops(self, relation: Relation) -> tuple[Relation, ...]:
+        """The joins that one of its relations takes, in order: first to the table that an inherited one starts from."""
+        return self.steps.get(relation.near.fields[0].name, ()) + relation.hops
 
     @cached_property
     def table(self) -> sa.Table:
         """The table in SQLAlchemy's terms."""
-        return self.registry.build_table(self)
+        return self.registry.build_table(self) if self.host is self else self.host.table
 
     @property
     def database(self) -> Database:
@@ -340,7 +380,13 @@ def _resolve_reverse(schema: Schema, spec: RelationSpec) -> Relation:
             f"{schema.name}.{spec.name} reverses {spec.target_name!r}, which is no relation. "
             f"Choose from: {', '.join(f'{target.name}.{n}' for n in keys) or '(none declared)'}."
         )
-    if forward.target is not schema:
+    if target.steps.get(forward.near.fields[0].name):
+        owner = forward.source.name
+        raise FieldError(
+            f"{schema.name}.{spec.name} reverses {spec.target_name!r}, which {target.name} has from {owner}. Reverse "
+            f"'{owner}.{name}': its rows are given as {target.name} where they are such."
+        )
+    if forward.target.concrete is not schema.concrete:
         raise FieldError(f"{spec.target_name} refers to {forward.target.name}, not to {schema.name}.")
     if forward.through is not None:
         back, on = forward.through
@@ -372,7 +418,7 @@ def _resolve_many_to_many(schema: Schema, spec: RelationSpec, target: Schema, in
         _key_between(through, target, where, -1),
     )
     near, far = through.relation(names[0]), through.relation(names[1])
-    if near is None or far is None or near is far or near.target is not schema or far.target is not target:
+    if near is None or far is None or near is far or near.target.concrete is not schema or far.target is not target:
         raise FieldError(
             f"{where} goes through {through.name}, which needs a foreign key to {schema.name} and another one to "
             f"{target.name}. Name them with through_fields=(…, …)."
@@ -428,8 +474,8 @@ class Registry:
         if owner is not None and error.model is None:
             violations.explain(error, owner, self.schemas.values())
 
-    def check_free(self, name: str, tablename: str) -> None:
-        """Raise `FieldError` when a model or table of that name is there already."""
+    def check_free(self, name: str, tablename: str | None) -> None:
+        """Raise `FieldError` when a model of that name is there already, or a table unless it is to be shared."""
         for schema in self.schemas.values():
             if name == schema.name:
                 raise FieldError(
@@ -442,8 +488,9 @@ class Registry:
     def add(self, schema: Schema) -> None:
         """Add a declared model and give reverse relations named with `related_name` to their targets."""
         self.schemas[schema.name] = schema
-        for spec in schema.relation_specs.values():
-            if spec.related_name is not None:
+        inherited = schema.parent.relation_specs if schema.parent is not None else {}
+        for name, spec in schema.relation_specs.items():
+            if spec.related_name is not None and name not in inherited:
                 back = RelationSpec(spec.related_name, "reverse", f"{schema.name}.{spec.name}")
                 self._awaited.setdefault(spec.target_name, []).append((schema.name, back))
         for target in (schema.name, *[spec.target_name for spec in schema.relation_specs.values()]):
@@ -455,9 +502,12 @@ class Registry:
         if back.name in target.fields or back.name in target.relation_specs:
             raise FieldError(
                 f"{back.to} has related_name={back.name!r}, but {target.name} has a field of that name already. "
-                f"Choose another related_name in {source}."
+                f"Choose another related_name in {source}; in that of an abstract model, %(class)s stands for the "
+                "name of each model that inherits it, in snake case."
             )
         target.relation_specs[back.name] = back
+        for child in target.children:
+            self._give_back(child, source, back)
 
     def filter_names(self) -> list[str]:
         """The names of all default filters."""
@@ -502,7 +552,7 @@ class Registry:
 
     def build_table(self, schema: Schema) -> sa.Table:
         """The table of a schema, made in this registry's metadata."""
-        columns = [_column(schema, spec) for spec in schema.fields.values()]
+        columns = [_column(schema, spec) for spec in schema.columns.values()]
         table = sa.Table(
             schema.tablename,
             self._metadata,
@@ -512,14 +562,32 @@ class Registry:
             info=renaming(schema.options.renamed_from),
             sqlite_autoincrement=True,
         )
+        if schema.link is not None:
+            table.append_constraint(_link_constraint(schema, schema.link))
         try:
-            for part in schema.options.parts:
-                part.attach(schema, table)
-            _check_names(schema, table)
+            for member in (schema, *schema.guests):
+                extend_table(member, table)
         except FieldError:
             self._metadata.remove(table)
             raise
         return table
+
+
+def extend_table(schema: Schema, table: sa.Table) -> None:
+    """Add to a table what a model has in it that is not there yet: its constraints, and columns if it is a guest."""
+    for name, spec in schema.columns.items():
+        if name not in table.c:
+            table.append_column(_column(schema, spec))
+    for part in schema.options.parts:
+        part.attach(schema, table)
+    _check_names(schema, table)
+
+
+def _link_constraint(schema: Schema, link: Relation) -> sa.ForeignKeyConstraint:
+    """The key of a table is a foreign key to the parent's."""
+    target = link.target.table
+    columns = [target.c[spec.name] for spec in link.target.keys]
+    return sa.ForeignKeyConstraint([spec.name for spec in schema.keys], columns, ondelete="CASCADE")
 
 
 def _check_names(schema: Schema, table: sa.Table) -> None:
@@ -541,7 +609,8 @@ def renaming(name: str | None) -> dict[str, Any]:
 
 def _column(schema: Schema, spec: FieldSpec) -> sa.Column[Any]:
     keys: list[Any] = []
-    if spec.relation is not None:
+    linked = schema.link is not None and spec.in_key
+    if spec.relation is not None and not linked:
         relation = schema.relation(spec.relation)
         assert relation is not None
         target = relation.target
@@ -559,7 +628,7 @@ def _column(schema: Schema, spec: FieldSpec) -> sa.Column[Any]:
         unique=spec.unique or None,
         index=spec.index or None,
         server_default=spec.server_default,
-        autoincrement=spec.generated if spec.primary_key else "auto",
+        autoincrement=(spec.generated and not linked) if spec.primary_key else "auto",
         comment=spec.comment,
         info=renaming(spec.renamed_from),
     )

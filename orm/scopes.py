@@ -64,12 +64,21 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """The further columns of rows that are those of a model that inherits."""
+
+    schema: Schema
+    fields: tuple[FieldSpec, ...]
+
+
+@dataclass(frozen=True)
 class Entity:
-    """The columns of a result that make one instance of each row."""
+    """The columns of a result that make one instance of each row; where rows are of several classes, with variants."""
 
     path: Path
     schema: Schema
     fields: tuple[FieldSpec, ...]
+    variants: tuple[Variant, ...] = ()
 
 
 class ImpliedConditions(Protocol):
@@ -164,13 +173,13 @@ class Scope:
             parent = self.table(path[:-1])
             hop = path[-1]
             found = self.tables[path] = hop.target.table.alias()
-            outer = any(step.null or self.implied_nodes(step.target) for step in path)
+            outer = any(step.null or (not step.is_step and self.implied_nodes(step.target)) for step in path)
             self.source = self.source.join(found, self.joined(hop, parent, found), isouter=outer)
         return found
 
     def joined(self, hop: Relation, near: From, far: From) -> Element:
         """The condition that a row of a table that comes into reach is related to one that is, and is not hidden."""
-        return sa.and_(related(hop, near, far), *self.implied(hop.target, far))
+        return sa.and_(related(hop, near, far), *([] if hop.is_step else self.implied(hop.target, far)))
 
     def implied(self, schema: Schema, table: From) -> list[Element]:
         """What the rows of a table that comes into reach must meet, though nobody asked: see `Implied`."""

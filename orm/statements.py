@@ -6,12 +6,17 @@ from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequenc
 from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 
 from orm import persistence
 from orm.database import Database
 from orm.exceptions import FieldError
+from orm.hierarchy import heirs, is_polymorphic
+from orm.loader import unknown_class
 from orm.schema import Instance, Schema
+from orm.specs import FieldSpec
 from orm.types import result_processor
+from orm.writing import key_in
 
 M = TypeVar("M", bound=Instance)
 
@@ -66,7 +71,8 @@ class StatementSet(Generic[M]):
     def _maker(self, names: Sequence[str]) -> Callable[[Any], M]:
         """A function that makes an instance of a row with these columns."""
         schema = self._schema
-        by_column = {spec.column: spec for spec in schema.fields.values()}
+        members = [schema, *heirs(schema)] if is_polymorphic(schema) else [schema]
+        by_column = {spec.column: (member, spec) for member in reversed(members) for spec in member.fields.values()}
         for key in schema.keys:
             if key.column not in names:
                 raise FieldError(
@@ -74,16 +80,33 @@ class StatementSet(Generic[M]):
                 )
         raw = isinstance(self._statement, (str, sa.TextClause))
         dialect = self._target().dialect
-        converters = [
-            result_processor(schema.value_spec(by_column[name]).type, dialect) if raw and name in by_column else None
-            for name in names
-        ]
-        attributes = [by_column[name].name if name in by_column else name for name in names]
+        converters = [_processor(*by_column[name], dialect) if raw and name in by_column else None for name in names]
+        attributes = [by_column[name][1].name if name in by_column else name for name in names]
 
         def make(row: Any) -> M:
             values = [v if c is None else c(v) for v, c in zip(row, converters, strict=True)]
-            return cast(
-                "M", persistence.from_values(schema, dict(zip(attributes, values, strict=True)), self._database)
-            )
+            named = dict(zip(attributes, values, strict=True))
+            owner = schema if len(members) == 1 else _class_of(members, named)
+            return cast("M", persistence.from_values(owner, named, self._database))
 
         return make
+
+
+def _processor(schema: Schema, spec: FieldSpec, dialect: Dialect) -> Any:
+    return result_processor(schema.value_spec(spec).type, dialect)
+
+
+def _class_of(members: Sequence[Schema], values: dict[str, Any]) -> Schema:
+    """Which of several models a row is of; fields that it does not have are left out of the values."""
+    schema = members[0]
+    kind = schema.fields[cast("FieldSpec", schema.discriminator).name]
+    if kind.name not in values:
+        return schema
+    found = next((member for member in members if member.identity == values[kind.name]), None)
+    if found is None:
+        raise unknown_class(schema, key_in(schema, values), values[kind.name])
+    for member in members:
+        for name in member.fields:
+            if name not in found.fields:
+                values.pop(name, None)
+    return found

@@ -227,7 +227,7 @@ async def test_arrays_of_members(postgresql_url: str) -> None:
     registry = orm.Registry()
     meta = type("Meta", (), {"registry": registry})
     moods = orm.Array(orm.Enum(Mood), default=list)
-    Week: Any = type("Week", (orm.Model,), {"moods": moods, "Meta": meta})  # noqa: N806
+    Week: Any = type("Week", (orm.Model,), {"moods": moods, "Meta": meta})
     async with orm.Database(postgresql_url) as database:
         registry.database = database
         await registry.create_all()
