@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from orm import persistence, tables
+from orm import joined, persistence
 from orm.database import Database
 from orm.exceptions import FieldError, NotLoaded
 from orm.instances import database_of, forget_relation, is_new, key_of, schema_of, set_attribute, slot, state_of
@@ -175,7 +175,7 @@ async def load_columns(instance: Instance, schema: Schema, names: list[str]) -> 
 
 async def _read_columns(database: Database, schema: Schema, fields: Sequence[FieldSpec], key: Any) -> Any:
     """Columns of the row with a key, by attribute; `None` without such a row."""
-    rows = await tables.read_columns(database, schema, fields, [key], write=False)
+    rows = await joined.read_columns(database, schema, fields, [key], write=False)
     return rows.get(key)
 
 

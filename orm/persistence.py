@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from orm import cleaning, kinds, tables, writing
+from orm import cleaning, joined, kinds, writing
 from orm.conditions import Assigned
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
@@ -67,7 +67,7 @@ async def insert(instance: Instance, using: Database | None = None) -> None:
     """Insert a new instance; sets its key and what the database made."""
     values = cleaning.row_to_insert(instance)
     database = database_of(instance, using)
-    made = await tables.insert(database, schema_of(instance), values)
+    made = await joined.insert(database, schema_of(instance), values)
     stored(instance, values, made, database)
 
 
@@ -92,7 +92,7 @@ async def insert_all(
     async def run() -> None:
         for indexes in groups.values():
             part = [rows[index] for index in indexes]
-            generated = await tables.insert_many(database, schema, part, chunk_size)
+            generated = await joined.insert_many(database, schema, part, chunk_size)
             made.update(zip(indexes, generated, strict=True))
 
     chunks = len(list(writing.chunks(database, rows, max(1, len(rows[0])), chunk_size))) if len(groups) == 1 else 0
@@ -176,7 +176,7 @@ async def _update(instance: Instance, schema: Schema, names: Callable[[], list[s
     if computed:
         await _update_computed(instance, schema, plain, computed, version, database)
     else:
-        made = await tables.update_row(database, schema, key_of(instance), plain, version)
+        made = await joined.update_row(database, schema, key_of(instance), plain, version)
         if made:
             note_loaded(instance, schema, made)
     _updated(instance, plain, [*plain, *computed])
@@ -213,7 +213,7 @@ async def _update_computed(
     renewed = [spec for spec in schema.renewed if spec.name not in plain and spec.name not in computed]
     computed = dict(computed)
     cleaning.fill(computed, [spec for spec in renewed if spec.clock is not None])
-    groups = tables.by_table(schema, assignments(Query(schema), plain | computed))
+    groups = joined.by_table(schema, assignments(Query(schema), plain | computed))
     if len(groups) == 1:
         await _update_assigned(instance, schema, groups[0], version, database)
     else:
@@ -221,13 +221,13 @@ async def _update_computed(
             for group in groups:
                 await _update_assigned(instance, schema, group, version, database)
     fields = [schema.fields[name] for name in dict.fromkeys([*computed, *[spec.name for spec in renewed]])]
-    read = await tables.read_columns(database, schema, fields, [key_of(instance)])
+    read = await joined.read_columns(database, schema, fields, [key_of(instance)])
     for name, value in read[key_of(instance)].items():
         set_attribute(instance, name, value)
 
 
 async def _update_assigned(
-    instance: Instance, schema: Schema, assigned: tables.Assignments, version: int | None, database: Database
+    instance: Instance, schema: Schema, assigned: joined.Assignments, version: int | None, database: Database
 ) -> None:
     """Update what is in one table, if the row has the version that the instance knows."""
     words: dict[str, Any] = {"pk": key_of(instance)}
@@ -286,11 +286,11 @@ async def update_all(
         rows.append({**{spec.name: slot(instance, spec.name) for spec in schema.keys}, **row})
     made: dict[Any, dict[str, Any]] = {}
     async with database.transaction():
-        await tables.update_many(database, schema, rows, versions, chunk_size)
+        await joined.update_many(database, schema, rows, versions, chunk_size)
         renewed = [spec for spec in schema.renewed if spec.name not in fields]
         if renewed:
             for keys in writing.chunks(database, [key_of(instance) for instance in instances], len(schema.keys)):
-                made |= await tables.read_columns(database, schema, renewed, keys)
+                made |= await joined.read_columns(database, schema, renewed, keys)
     for instance, row in zip(instances, rows, strict=True):
         _updated(instance, row | made.get(key_of(instance), {}), row)
 
@@ -302,7 +302,7 @@ async def delete(instance: Instance, using: Database | None = None) -> None:
     if is_new(instance) or key is None:
         raise InterfaceError(f"{instance!r} has no row to delete.")
     database = database_of(instance, using)
-    await tables.delete_row(database, schema, key, _version(instance, schema))
+    await joined.delete_row(database, schema, key, _version(instance, schema))
     state_of(instance).new = True
 
 

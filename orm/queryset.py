@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 import sqlalchemy as sa
 
-from orm import conflicts, locks, lookups, persistence, plans, returning, tables, writing
+from orm import conflicts, joined, locks, lookups, persistence, plans, returning, writing
 from orm.columns import Column
 from orm.conditions import simplify
 from orm.conflicts import Conflict
@@ -277,12 +277,12 @@ class QuerySet(Rows[M]):
         version = self._schema.version
         if version is not None and version.name not in checked:
             checked[version.name] = F(version.name) + 1  # who holds an older instance must notice
-        groups = tables.by_table(self._schema, persistence.assignments(self.query, checked))
+        groups = joined.by_table(self._schema, persistence.assignments(self.query, checked))
         if len(groups) > 1:
             return Outcome((), await self._update_tables(groups)), []
         return await self._write("update", returned, _planner(groups[0], returned))
 
-    async def _update_tables(self, groups: list[tables.Assignments]) -> int:
+    async def _update_tables(self, groups: list[joined.Assignments]) -> int:
         """Update what is in several tables; after the first of them the conditions might hold for other rows."""
         database = self._target()
         async with database.transaction():
@@ -434,7 +434,7 @@ class QuerySet(Rows[M]):
 
 
 def _planner(
-    assigned: tables.Assignments, returned: Returned | None = None
+    assigned: joined.Assignments, returned: Returned | None = None
 ) -> Callable[[Query, Database], tuple[Plan, list[Any]]]:
     """What gives the plan of an UPDATE that sets this."""
     return lambda query, database: plans.update_plan(query, assigned, database, returned)

@@ -95,7 +95,7 @@ LAYERS = {
     "orm.plans": 5,
     "orm.returning": 5,
     "orm.writing": 5,
-    "orm.tables": 5,
+    "orm.joined": 5,
     "orm.conflicts": 5,
     "orm.persistence": 5,
     "orm.cleaning": 5,
