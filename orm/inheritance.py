@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic_core import core_schema
 
 from orm.conditions import Q
-from orm.exceptions import FieldError
+from orm.exceptions import FieldError, ValidationError
 from orm.fields import Field
 from orm.hierarchy import family, heirs
 from orm.implied import imply
@@ -163,6 +163,8 @@ def kind_of_heir(name: str, options: Options, said: Mapping[str, Any], parent: S
         if options.proxy:
             raise FieldError(f"{name} is a proxy of nothing: it inherits from no model that has a table.")
         return None
+    if options.registry is not parent.registry:
+        raise FieldError(f"{name} and {parent.name}, which it inherits from, are in two registries. Use the parent's.")
     kind = "proxy" if options.proxy else options.inheritance
     if kind == "single" and parent.root.discriminator is None:
         raise FieldError(
@@ -268,6 +270,11 @@ def discriminator_of(
     if kind == "proxy" and parent is not None:
         return Discriminator(field, parent.fields[on], parent.identity)
     identity = _identity(name, options, field)
+    if root is None and identity is not None and field.default not in (MISSING, identity):
+        raise FieldError(
+            f"{name}.{on} tells the class of a row: its default is {field.default!r}, and it is {identity!r} in the "
+            f"rows of {name}. Leave the default out, or say the same."
+        )
     for member in family:
         if identity is not None and member.identity == identity:
             raise FieldError(
@@ -299,7 +306,10 @@ def _identity(name: str, options: Options, field: FieldSpec) -> Any:
         if field.kind != "text":
             raise FieldError(f"{name}.Meta needs a polymorphic_identity: the value of {field.name!r} in its rows.")
         identity = snake_case(name)
-    return operand_checker(f"{name}.Meta.polymorphic_identity", field, field.kind, bounded=True)(identity)
+    try:
+        return operand_checker(f"{name}.Meta.polymorphic_identity", field, field.kind, bounded=True)(identity)
+    except ValidationError as error:
+        raise FieldError(str(error)) from None
 
 
 def _fixed(name: str, field: FieldSpec, identity: Any) -> FieldSpec:
