@@ -19,7 +19,7 @@ from sqlalchemy.engine import Inspector
 
 from orm import operations
 from orm.exceptions import FieldError
-from orm.schema import RENAMED_FROM
+from orm.tables import RENAMED_FROM
 
 Key = tuple[str | None, str]
 """A table: its schema, `None` for the default one, and its name."""

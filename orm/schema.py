@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import sqlalchemy as sa
 
-from orm import ddl, violations
+from orm import ddl, tables, violations
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, IntegrityError, InterfaceError, MultipleObjectsReturned
 from orm.specs import MISSING, BoundedCache, FieldSpec, Implied
@@ -25,10 +25,6 @@ NAMING_CONVENTION: Final = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
-
-
-RENAMED_FROM: Final = "renamed_from"
-"""Where the `info` of a table or column has its previous name."""
 
 
 class InstanceState:
@@ -559,7 +555,7 @@ class Registry:
             *columns,
             schema=schema.options.schema,
             comment=schema.options.comment,
-            info=renaming(schema.options.renamed_from),
+            info=tables.renaming(schema.options.renamed_from),
             sqlite_autoincrement=True,
         )
         if schema.link is not None:
@@ -580,7 +576,7 @@ def extend_table(schema: Schema, table: sa.Table) -> None:
             table.append_column(_column(schema, spec))
     for part in schema.options.parts:
         part.attach(schema, table)
-    _check_names(schema, table)
+    tables.check_names(schema.name, table)
 
 
 def _link_constraint(schema: Schema, link: Relation) -> sa.ForeignKeyConstraint:
@@ -588,23 +584,6 @@ def _link_constraint(schema: Schema, link: Relation) -> sa.ForeignKeyConstraint:
     target = link.target.table
     columns = [target.c[spec.name] for spec in link.target.keys]
     return sa.ForeignKeyConstraint([spec.name for spec in schema.keys], columns, ondelete="CASCADE")
-
-
-def _check_names(schema: Schema, table: sa.Table) -> None:
-    """Raise `FieldError` when two of a table's constraints and indexes have one name."""
-    seen: set[str] = set()
-    names = [constraint.name for constraint in table.constraints] + [index.name for index in table.indexes]
-    for name in [str(name) for name in names if name is not None]:
-        if name in seen:
-            raise FieldError(
-                f"{schema.name} has two constraints or indexes with the name {name!r}. Name one of them: name=…."
-            )
-        seen.add(name)
-
-
-def renaming(name: str | None) -> dict[str, Any]:
-    """What the `info` of a table or column says about its previous name."""
-    return {} if name is None else {RENAMED_FROM: name}
 
 
 def _column(schema: Schema, spec: FieldSpec) -> sa.Column[Any]:
@@ -618,17 +597,4 @@ def _column(schema: Schema, spec: FieldSpec) -> sa.Column[Any]:
         keys.append(sa.ForeignKey(f"{name}.{relation.far.column}", ondelete=relation.spec.on_delete))
     if spec.computed is not None:
         keys.append(spec.computed.column(schema, spec))
-    return sa.Column(
-        spec.column,
-        schema.value_spec(spec).type,
-        *keys,
-        key=spec.name,
-        primary_key=spec.primary_key,
-        nullable=spec.null or spec.computed is not None,  # MariaDB cannot say NOT NULL of what it computes
-        unique=spec.unique or None,
-        index=spec.index or None,
-        server_default=spec.server_default,
-        autoincrement=(spec.generated and not linked) if spec.primary_key else "auto",
-        comment=spec.comment,
-        info=renaming(spec.renamed_from),
-    )
+    return tables.column(spec, schema.value_spec(spec).type, *keys, generated=spec.generated and not linked)

@@ -115,6 +115,7 @@ LAYERS = {
     "orm.declaration": 8,
     "orm.attributes": 8,
     "orm.hierarchy": 2,
+    "orm.tables": 2,
     "orm.inheritance": 8,
     "orm.metaclass": 8,
     "orm.models": 8,
