@@ -14,7 +14,9 @@ RENAMED_FROM: Final = "renamed_from"
 """The key of a table's or a column's `info` under which its previous name stands."""
 
 
-def column(spec: FieldSpec, kind: TypeEngine[Any], *keys: sa.ForeignKey | sa.Computed, generated: bool) -> sa.Column[Any]:
+def column(
+    spec: FieldSpec, kind: TypeEngine[Any], *keys: sa.ForeignKey | sa.Computed, generated: bool
+) -> sa.Column[Any]:
     """The column of a field; `generated` says that this table makes its values."""
     return sa.Column(
         spec.column,
