@@ -89,9 +89,9 @@ def clause(query: Query, table: Callable[[Path], Any], dialect: Dialect) -> dict
     lock = query.selection.lock
     if lock is None or dialect.name == "sqlite":
         return None
-    of = [table(path) for path in lock.of]
+    of = [table(part) for path in lock.of for part in _parts(query, path)]
     if not of and dialect.name == "postgresql":
-        of = [query.schema.table]  # the missing side of an outer join cannot be locked
+        of = [table(part) for part in _parts(query, ())]  # the missing side of an outer join cannot be locked
     return {
         "of": of or None,
         "nowait": lock.nowait,
@@ -99,3 +99,10 @@ def clause(query: Query, table: Callable[[Path], Any], dialect: Dialect) -> dict
         "key_share": lock.no_key,
         "read": lock.share,
     }
+
+
+def _parts(query: Query, path: Path) -> list[Path]:
+    """The paths to the tables that have a row: that of its model, and those of the models that it inherits from."""
+    schema = path[-1].target if path else query.schema
+    longest = max(schema.steps.values(), key=len, default=())
+    return [(*path, *longest[:length]) for length in range(len(longest) + 1)]
