@@ -101,12 +101,12 @@ def descendants(schema: Schema) -> Iterator[Schema]:
 
 
 def heirs(schema: Schema) -> list[Schema]:
-    """The models whose rows are rows of its, too, each after its parent: those that are no proxies."""
-    return [found for found in descendants(schema.concrete) if found.concrete is found]
+    """The models that inherit from it and have rows of their own, each after its parent: those that are no proxies."""
+    return [found for found in descendants(schema) if found.concrete is found]
 
 
 def is_polymorphic(schema: Schema) -> bool:
-    """Whether its rows may be those of several classes."""
+    """Whether its rows may be of several classes. Those of a proxy are its own, but for models that inherit from it."""
     return schema.root.discriminator is not None and bool(heirs(schema))
 
 
@@ -124,7 +124,7 @@ def without_steps(path: tuple[Relation, ...]) -> tuple[Relation, ...]:
 
 def heir(schema: Schema, name: str) -> Schema | None:
     """The model that inherits from it whose name in snake case this is."""
-    return next((found for found in heirs(schema) if snake_case(found.name) == name), None)
+    return next((found for found in heirs(schema.concrete) if snake_case(found.name) == name), None)
 
 
 def way_to(schema: Schema, found: Schema) -> tuple[Relation, ...]:

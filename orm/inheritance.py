@@ -328,9 +328,11 @@ def _fixed(name: str, field: FieldSpec, identity: Any) -> FieldSpec:
 
 def tell_apart(schema: Schema) -> None:
     """Let queries of models that share a table, a new one among them, read the rows of their own classes only."""
-    kind = schema.discriminator
-    for member in family(schema) if kind is not None else ():
-        if kind is not None and member.concrete.host is not member.concrete:
-            identities = [found.identity for found in (member.concrete, *heirs(member)) if found.identity is not None]
-            one = len(identities) == 1
-            imply(member, Q(**{kind.name: identities[0]}) if one else Q(**{f"{kind.name}__in": identities}))
+    if schema.discriminator is None:
+        return
+    name = schema.discriminator.name
+    for member in family(schema):
+        model = member.concrete
+        if model.host is not model:
+            identities = [found.identity for found in (model, *heirs(model)) if found.identity is not None]
+            imply(member, Q(**{name: identities[0]}) if len(identities) == 1 else Q(**{f"{name}__in": identities}))

@@ -187,10 +187,15 @@ def _choose_class(source: _Source, depth: int, index: int, entity: LoadedEntity)
         for number, schema in enumerate(schemas, -1)
         if schema.identity is not None
     }
+    row = f"Row{index}, Model{index}, number{index}"
+    if entity.schema.concrete is not entity.schema:  # a proxy is the class of all rows that no heir of its own has
+        source.names[f"other{index}"] = (entity.schema.row, entity.schema.model, -1)
+        source.add(depth, f"{row} = classes{index}.get({value}, other{index})")
+        return
     source.names[f"unknown{index}"] = partial(unknown_class, entity.schema)
     key = _key([f"{_variable(index)}_{spec.name}" for spec in entity.schema.keys])
     source.add(depth, "try:")
-    source.add(depth + 1, f"Row{index}, Model{index}, number{index} = classes{index}[{value}]")
+    source.add(depth + 1, f"{row} = classes{index}[{value}]")
     source.add(depth, "except KeyError:")
     source.add(depth + 1, f"raise unknown{index}({key}, {value}) from None")
 

@@ -103,6 +103,8 @@ def _class_of(members: Sequence[Schema], values: dict[str, Any]) -> Schema:
     if kind.name not in values:
         return schema
     found = next((member for member in members if member.identity == values[kind.name]), None)
+    if found is None and schema.concrete is not schema:
+        found = schema
     if found is None:
         raise unknown_class(schema, key_in(schema, values), values[kind.name])
     for member in members:

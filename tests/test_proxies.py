@@ -253,3 +253,38 @@ def _with_filter(registry_: orm.Registry) -> Any:
         more: orm.Field[str] = orm.String(max_length=20)
 
     return SimpleNamespace(Parent=Parent, Child=Child)
+
+
+async def test_rows_of_a_proxy_are_its_own_whatever_else_they_are(url: str) -> None:
+    async with orm.Database(url) as database:
+        registry = orm.Registry(database)
+        found = declared(registry, "joined")
+
+        class Spot(found.Place):  # type: ignore[misc]
+            class Meta(found.Place.Meta):  # type: ignore[misc]
+                proxy = True
+
+        class Beach(Spot):
+            sand: orm.Field[str] = orm.String(max_length=20)
+
+        class Sandy(found.Restaurant):  # type: ignore[misc]
+            class Meta(found.Restaurant.Meta):  # type: ignore[misc]
+                proxy = True
+
+        await registry.create_all()
+        await found.Place.objects.create(name="park")
+        pizza = await found.Pizzeria.objects.create(name="pizza", stars=3)
+        await Beach.objects.create(name="beach", sand="white")
+        assert [type(row) for row in await Spot.objects.order_by("id")] == [Spot, Spot, Beach]
+        assert [type(row) for row in await found.Place.objects.order_by("id")] == [found.Place, found.Pizzeria, Beach]
+        assert [(type(row), row.stars) for row in await Sandy.objects.all()] == [(Sandy, 3)]
+        assert await Sandy.objects.get() == pizza
+        assert await Spot.objects.filter(restaurant__stars=3) == [pizza]
+        assert (await Spot.objects.get(beach__sand="white")).sand == "white"
+        assert isinstance(await Beach.objects.get(), Spot)
+        statement = "SELECT * FROM place ORDER BY id"
+        assert [type(row) for row in await Spot.objects.from_statement(statement)] == [Spot, Spot, Beach]
+        made = await Spot.objects.create(name="corner")
+        assert type(await found.Place.objects.get(name="corner")) is found.Place
+        assert made.kind == "place"
+        await registry.drop_all()

@@ -1,0 +1,118 @@
+"""The tables of models that inherit: their keys and columns, and that migrations see nothing to do in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import orm
+from orm.schema import Registry
+from tests.places import declared
+from tests.revising import revising
+
+
+def keys(table: sa.Table) -> dict[str, tuple[str, str | None]]:
+    return {key.parent.name: (key.target_fullname, key.ondelete) for key in table.foreign_keys}
+
+
+def test_tables_of_joined_models() -> None:
+    found = declared(orm.Registry(), "joined")
+    assert found.Place.table.c.keys() == ["id", "kind", "name", "tags", "city_id"]
+    assert found.Restaurant.table.c.keys() == ["id", "stars", "opened", "chef_id"]
+    assert found.Pizzeria.table.c.keys() == ["id", "oven", "menu"]
+    assert keys(found.Restaurant.table) == {"id": ("place.id", "CASCADE"), "chef_id": ("chef.id", "CASCADE")}
+    assert keys(found.Pizzeria.table) == {"id": ("restaurant.id", "CASCADE")}
+    assert found.Pizzeria.table.primary_key.columns.keys() == ["id"]
+    assert found.Pizzeria.table.c.id.autoincrement is False
+    assert found.Pizzeria.table.primary_key.columns[0].type.compile() == "BIGINT"
+
+
+def test_the_table_of_single_models() -> None:
+    found = declared(orm.Registry(), "single")
+    assert found.Pizzeria.table is found.Place.table
+    names = ["id", "kind", "name", "tags", "city_id", "stars", "opened", "chef_id", "oven", "menu", "beers"]
+    assert found.Place.table.c.keys() == names
+    assert keys(found.Place.table) == {"city_id": ("city.id", "CASCADE"), "chef_id": ("chef.id", "CASCADE")}
+
+
+@pytest.mark.parametrize("way", ["joined", "single"])
+def test_a_model_that_comes_after_the_tables(way: str) -> None:
+    models = orm.Registry()
+    found = declared(models, way)
+    before = set(models.metadata.tables)
+
+    class Hotel(found.Place):  # type: ignore[misc]
+        beds = orm.Integer(null=True, index=True)
+
+        class Meta(found.Place.Meta):  # type: ignore[misc]
+            indexes = [orm.Index("beds", "id")] if way == "joined" else [orm.Index("beds", "name")]
+
+    assert set(models.metadata.tables) - before == ({"hotel"} if way == "joined" else set())
+    indexes = {index.name for index in Hotel.table.indexes}
+    table = Hotel.table.name
+    assert {f"ix_{table}_beds", f"ix_{table}_beds_{'id' if way == 'joined' else 'name'}"} <= indexes
+
+
+@pytest.mark.parametrize("way", ["joined", "single"])
+def test_migrations(own_url: str, way: str) -> None:
+    with revising(own_url) as database:
+        models = orm.Registry()
+        found = declared(models, way)
+        created = database.write(models)
+        assert not created.empty
+        database.upgrade(models, created)
+        assert database.write(models).empty
+        database.sql("INSERT INTO place (kind, name, tags) VALUES ('place', 'park', '[]')")
+
+        class Hotel(found.Place):  # type: ignore[misc]
+            beds = orm.Integer(null=True)
+
+        more = database.upgrade(models)
+        assert "beds" in more.text
+        assert ("create_table" in more.text) is (way == "joined")
+        assert database.write(models).empty
+        database.downgrade(models, more)
+        assert database.sql("SELECT name FROM place") == [("park",)]
+        database.downgrade(models, created)
+
+
+async def test_other_keys_than_numbers(url: str) -> None:
+    async with orm.Database(url) as database:
+        models = Registry(database)
+        user, thing, special = _keyed(models)
+        await models.create_all()
+        tom = await user.objects.create(code="tom")
+        made = await special.objects.create(user=tom, name="x", more="y")
+        assert (made.pk, made.user_id) == ("tom", "tom")
+        assert await thing.objects.select_related("user").get() == made
+        found = await special.objects.select_related("user").get(user=tom)
+        assert (found.user.code, found.more) == ("tom", "y")
+        found.name, found.more = "a", "b"
+        await found.save()
+        assert await special.objects.filter(user__code="tom").values_list("name", "more") == [("a", "b")]
+        assert await special.objects.all().update(name="c", more="d") == 1
+        await found.delete()
+        assert await thing.objects.count() == 0
+        await models.drop_all()
+
+
+def _keyed(models: Registry) -> tuple[Any, Any, Any]:
+    class User(orm.Model):
+        code = orm.String(max_length=20, primary_key=True)
+
+        class Meta:
+            registry = models
+
+    class Thing(orm.Model):
+        user = orm.OneToOne("User", primary_key=True, on_delete=orm.CASCADE)
+        name = orm.String(max_length=20)
+
+        class Meta:
+            registry = models
+
+    class Special(Thing):
+        more = orm.String(max_length=20)
+
+    return User, Thing, Special
