@@ -104,7 +104,7 @@ class _Terms(TablePart):
             made = Definition(schema, condition, needs, rowterms.columns_of(condition, table))
             options |= {"postgresql_where": made, "sqlite_where": made}
         if self.include:
-            options["postgresql_include"] = [spec.name for spec in self._included(schema)]  # the keys in the table
+            options["postgresql_include"] = [table.c[spec.name] for spec in self._included(schema)]
         return options
 
     def _operator_class(self, index: int) -> str | None:

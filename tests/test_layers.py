@@ -122,6 +122,9 @@ LAYERS = {
     "orm": 9,
     "orm.migrations": 9,
     "orm.revisions": 9,
+    "orm.catalogs": 9,
+    "orm.verbatim": 9,
+    "orm.wording": 9,
     "orm.renames": 9,
     "orm.operations": 9,
 }

@@ -309,6 +309,8 @@ async def test_a_changed_expression_is_found_where_the_engine_tells_it(own_url: 
 
 
 async def test_a_revision_written_on_one_database_serves_all(own_url: str, environment: Path) -> None:
+    # A backslash is itself in the SQL of SQLite, and an escape in MySQL's, where autogenerate finds the difference.
+    (environment / "models.py").write_text(MODELS.replace(', "a\\\\b"', ""), encoding="utf-8")
     sqlite = configuration(f"sqlite:///{environment / 'first.db'}", environment)
     command.revision(sqlite, "everything", autogenerate=True, rev_id="0001")
     config = configuration(own_url, environment)
