@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from orm import cleaning, persistence, writing
+from orm.constraints import UniqueConstraint
 from orm.database import Database
 from orm.engines import engine_name
 from orm.exceptions import FieldError, NotSupportedError, ValidationError
+from orm.exclusion import ExclusionConstraint
 from orm.instances import forget_relation, schema_of
 from orm.schema import Instance, Schema
 from orm.specs import FieldSpec
@@ -29,10 +31,22 @@ class Conflict:
     Attributes:
         unique: the fields of the unique constraint that is meant; empty for any constraint.
         update: the fields that the row gets from the new one; empty to leave it as it is.
+        part: the constraint of `Meta` that is meant, where it is one.
     """
 
     unique: tuple[FieldSpec, ...]
     update: tuple[FieldSpec, ...]
+    part: UniqueConstraint | None = None
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the constraint is about some of the rows, which only the database can tell."""
+        return self.part is not None and self.part.condition is not None
+
+    @property
+    def nulls_equal(self) -> bool:
+        """Whether rows with NULL among their unique values conflict."""
+        return self.part is not None and self.part.nulls_distinct is False
 
 
 def chosen(
@@ -63,8 +77,21 @@ def chosen(
             f"bulk_create of {schema.name} cannot look for conflicts: its rows lie in several tables. Use "
             "get_or_create() or update_or_create() for each."
         )
-    unique = () if unique_fields is None else _unique(schema, unique_fields)
-    return Conflict(unique, () if update_fields is None else _updated(schema, update_fields, unique))
+    if unique_fields is None:
+        _refuse_deferrable(schema)
+        return Conflict((), ())
+    unique, part = _unique(schema, unique_fields)
+    return Conflict(unique, () if update_fields is None else _updated(schema, update_fields, unique), part)
+
+
+def _refuse_deferrable(schema: Schema) -> None:
+    """A constraint that is checked later is not known to be violated when a row is inserted."""
+    for part in schema.options.parts:
+        if isinstance(part, (UniqueConstraint, ExclusionConstraint)) and part.deferrable is not None:
+            raise FieldError(
+                f"A conflict over {part!r} cannot be ignored, since it may be found later only. Name the constraint "
+                f"that is meant with unique_fields, one of: {_choices(schema)}."
+            )
 
 
 def refuse_hidden(schema: Schema, conflict: Conflict, lifted: frozenset[str]) -> None:
@@ -78,17 +105,24 @@ def refuse_hidden(schema: Schema, conflict: Conflict, lifted: frozenset[str]) ->
         )
 
 
-def unique_sets(schema: Schema) -> list[tuple[FieldSpec, ...]]:
-    """The fields of every unique constraint, the key's first."""
-    sets: list[tuple[FieldSpec, ...]] = [schema.keys, *[(spec,) for spec in schema.fields.values() if spec.unique]]
-    for part in schema.options.parts:
-        if part.unique_fields:
-            sets.append(tuple([persistence.field_named(schema, name) for name in part.unique_fields]))
+def unique_sets(schema: Schema) -> list[tuple[tuple[FieldSpec, ...], UniqueConstraint | None]]:
+    """The fields of every unique constraint that a conflict can be about, and the constraint: the key's first.
+
+    One that is deferrable is none of them: PostgreSQL does not look for conflicts over it. Those with a condition come
+    last.
+    """
+    sets: list[tuple[tuple[FieldSpec, ...], UniqueConstraint | None]] = [(schema.keys, None)]
+    sets += [((spec,), None) for spec in schema.fields.values() if spec.unique]
+    parts = [part for part in schema.options.parts if isinstance(part, UniqueConstraint) and part.deferrable is None]
+    for part in sorted(parts, key=lambda part: part.condition is not None):
+        if part.fields:
+            sets.append((tuple([persistence.field_named(schema, name) for name in part.fields]), part))
     return sets
 
 
 def _choices(schema: Schema) -> str:
-    return "; ".join([", ".join([spec.label for spec in fields]) for fields in unique_sets(schema)])
+    texts = [", ".join([spec.label for spec in fields]) for fields, _ in unique_sets(schema)]
+    return "; ".join(dict.fromkeys(texts))
 
 
 def _named(schema: Schema, option: str, names: Iterable[str]) -> list[FieldSpec]:
@@ -100,12 +134,17 @@ def _named(schema: Schema, option: str, names: Iterable[str]) -> list[FieldSpec]
     return found
 
 
-def _unique(schema: Schema, names: Iterable[str]) -> tuple[FieldSpec, ...]:
+def _unique(schema: Schema, names: Iterable[str]) -> tuple[tuple[FieldSpec, ...], UniqueConstraint | None]:
     wanted = _named(schema, "unique_fields", names)
-    for fields in unique_sets(schema):
-        if set(fields) == set(wanted):
-            return fields
     text = ", ".join([spec.label for spec in wanted])
+    found = [(fields, part) for fields, part in unique_sets(schema) if set(fields) == set(wanted)]
+    if found and found[0][1] is not None and found[0][1].condition is not None and len(found) > 1:
+        raise FieldError(
+            f"{schema.name} has several unique constraints over {text}, each with a condition. unique_fields cannot "
+            "tell them apart: use update_or_create()."
+        )
+    if found:
+        return found[0]
     raise FieldError(
         f"{schema.name} has no unique constraint over {text}. unique_fields are one of: {_choices(schema)}."
     )
@@ -159,7 +198,9 @@ async def insert_all(
 
 
 def _can_conflict(conflict: Conflict, row: Values) -> bool:
-    """Whether another row can have the same unique values: NULL equals nothing, and a generated key is new."""
+    """Whether another row can have the same unique values: a generated key is new, and NULL mostly equals nothing."""
+    if conflict.nulls_equal:
+        return all(spec.name in row for spec in conflict.unique)
     return bool(row) and all(row.get(spec.name) is not None for spec in conflict.unique)
 
 
@@ -170,7 +211,9 @@ def _check(database: Database, schema: Schema, conflict: Conflict, rows: Sequenc
     for spec in conflict.unique:
         if not spec.generated and any(spec.name not in row for row in rows):
             raise ValidationError(f"{schema.name}.{spec.label} is among the unique_fields and needs a value.")
-    if conflict.update:
+    if conflict.part is not None:
+        conflict.part.needs.check(database.dialect)
+    if conflict.update or conflict.conditional:
         _refuse_twice(schema, conflict, rows)
     if database.dialect.name == "mysql":
         _refuse_other_constraints(database, schema, conflict, rows)
@@ -180,7 +223,7 @@ def _refuse_twice(schema: Schema, conflict: Conflict, rows: Sequence[Values]) ->
     seen: set[tuple[Any, ...]] = set()
     for row in rows:
         values = tuple([row.get(spec.name) for spec in conflict.unique])
-        if None in values:
+        if None in values and not conflict.nulls_equal:
             continue
         if values in seen:
             text = ", ".join([f"{spec.label}={row[spec.name]!r}" for spec in conflict.unique])
@@ -199,7 +242,7 @@ def _refuse_other_constraints(database: Database, schema: Schema, conflict: Conf
                 f"may conflict over {part!r}, too. Leave unique_fields out of ignore_conflicts, or use "
                 "update_or_create()."
             )
-    for fields in unique_sets(schema):
+    for fields, _ in unique_sets(schema):
         if fields == conflict.unique:
             continue
         if any(all(row.get(spec.name) is not None or spec.computed for spec in fields) for row in conflicting):
@@ -213,11 +256,13 @@ def _refuse_other_constraints(database: Database, schema: Schema, conflict: Conf
 
 async def _insert_chunk(database: Database, schema: Schema, conflict: Conflict, rows: Sequence[Values]) -> list[Made]:
     writer = Writer(database.dialect, schema)
-    every = tuple(schema.fields.values()) if conflict.update else ()
+    # Whether a row meets the condition, and so was there, nobody but the database knows.
+    told = bool(conflict.update) or conflict.conditional
+    every = tuple(schema.fields.values()) if told else ()
     plan, outcome = await writing.send_rows(database, schema, rows, every, _ending(writer, conflict, rows[0]))
     if not conflict.unique:
         return [None] * len(rows)  # any of them may have been there, under a key that nobody told
-    if conflict.update and database.capabilities.returning:
+    if told and database.capabilities.returning:
         return [plan.generated(row) for row in outcome.rows]
     return await _read_back(database, writer, conflict, rows)
 
@@ -241,6 +286,10 @@ def _ending(writer: Writer, conflict: Conflict, given: Values) -> str:
         key = writer.column(schema.keys[0])  # unlike INSERT IGNORE, this hides no other error
         return " ON DUPLICATE KEY UPDATE " + (", ".join(sets) or f"{key} = {writer.table}.{key}")
     target = f" ({writer.columns(conflict.unique)})" if conflict.unique else ""
+    if conflict.part is not None and conflict.conditional:
+        target += f" WHERE {conflict.part.condition_sql(schema, writer.dialect)}"
+        key = writer.column(schema.keys[0])
+        sets = sets or [f"{key} = {writer.table}.{key}"]  # for RETURNING to give rows that are there, too
     return f" ON CONFLICT{target} DO " + (f"UPDATE SET {', '.join(sets)}" if sets else "NOTHING")
 
 
@@ -271,8 +320,9 @@ def _joined(writer: Writer, conflict: Conflict) -> str:
     fields = conflict.unique
     names = [f"u{index}" for index in range(len(fields))]
     lists = ", ".join([writer.array(spec, number) for number, spec in enumerate(fields, 1)])
+    same = "IS NOT DISTINCT FROM" if conflict.nulls_equal else "="
     equal = [
-        f"{writer.table}.{writer.column(s)} = {writer.unnested(s, f'v.{name}')}"
+        f"{writer.table}.{writer.column(s)} {same} {writer.unnested(s, f'v.{name}')}"
         for s, name in zip(fields, names, strict=True)
     ]
     columns = ", ".join([f"{writer.table}.{writer.column(spec)}" for spec in writer.schema.fields.values()])

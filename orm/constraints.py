@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Literal, cast
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import conv
 
@@ -260,6 +261,13 @@ class UniqueConstraint(_Terms):
             nulls_equal=self.nulls_distinct is False,
             deferrable=self.deferrable is not None,
         )
+
+    def condition_sql(self, schema: Schema, dialect: Dialect) -> str:
+        """The condition as the index has it, by which `ON CONFLICT` finds the index."""
+        assert self.condition is not None
+        needs = self.needs
+        made = Definition(schema, rowterms.resolved_check(schema, self.condition, needs.what), needs, ())
+        return str(made.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
     def _said(self) -> dict[str, Any]:
         return {**super()._said(), "nulls_distinct": self.nulls_distinct, "deferrable": self.deferrable}
