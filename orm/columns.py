@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Range
 
-from orm import arrays, operators, transforms
+from orm import arrays, hstores, operators, transforms
 from orm.comparing import compare
 from orm.conditions import kind_of, negate
 from orm.expressions import Comparison, Condition, Expression, F, Handle, Reference
@@ -147,6 +147,8 @@ class Column(Handle[T]):
         node = self.node
         if kind_of(node) == "array":
             return Column(self.schema, transformed(self.schema, node, arrays.item(key)))
+        if kind_of(node) == hstores.KIND:
+            return Column(self.schema, transformed(self.schema, node, hstores.value(key)))
         if not isinstance(node, Reference) or node.values.kind != "json":
             raise TypeError(f"{self!r} ({kind_of(node)}) is no JSON column: it has no {key!r} inside.")
         return Column(self.schema, intern(self.schema, node.path, node.spec, (*node.keys, checked_key(key))))

@@ -108,7 +108,7 @@ def _members(lookup: Lookup, value: Any) -> Condition:
         checked = listed(lookup, value)
         return Leaf(lookup, tuple(checked), len(checked))
     items = items_of(lookup, value)
-    if lookup.kind in ("json_value", "json", "array") or any(isinstance(item, Node) for item in items):
+    if lookup.kind in ("json_value", "json", "array", "hstore") or any(isinstance(item, Node) for item in items):
         exact = _with_operator(lookup, OPERATORS["exact"])
         return simplify("or", [compare(exact, item) for item in items])
     checked = checked_items(lookup, items)

@@ -22,7 +22,7 @@ Server = sa.ColumnElement[Any] | sa.TextClause
 """An expression that is the server's default: `sa.func.now()`, `sa.text("…")`."""
 
 
-MUTABLE: Final = ("json", "array")
+MUTABLE: Final = ("json", "array", "hstore")
 """The kinds whose values can be changed in place."""
 
 

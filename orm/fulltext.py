@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from pydantic_core import core_schema
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from orm import kinds, types
 from orm.exceptions import FieldError, NotSupportedError
-from orm.expressions import Annotation, Expression, Function, Value, expression, operand, output_of
+from orm.expressions import Annotation, Expression, Function, Reference, Value, expression, operand, output_of
 from orm.operators import TEXT, Element, Operator, add, only_on_postgresql
 from orm.plaintext import check_text
 from orm.query import Node
@@ -32,8 +33,21 @@ _PARSERS: Final = {
     "websearch": "websearch_to_tsquery",
 }
 _NORMALIZATIONS: Final = 63
+KIND: Final = "search_vector"
+"""The kind of a vector."""
 _REALS: Final[Any] = postgresql.ARRAY(cast("Any", sa.REAL()))
 _CURE: Final = "The lookup 'search' is there on MySQL, too; icontains is everywhere."
+
+
+class TSVectorType(TypeDecorator[str]):
+    """The words of a document, in PostgreSQL's spelling; on PostgreSQL only."""
+
+    impl = postgresql.TSVECTOR
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        only_on_postgresql(dialect, "tsvector", _CURE)
+        return postgresql.TSVECTOR()
 
 
 def _spec(kind: str, type: sa.types.TypeEngine[Any], null: bool) -> FieldSpec:
@@ -90,7 +104,7 @@ class Vector(SearchFunction):
 
     @property
     def output(self) -> FieldSpec:
-        return _spec("search_vector", postgresql.TSVECTOR(), null=False)
+        return _spec(KIND, postgresql.TSVECTOR(), null=False)
 
     def __add__(self, other: Any) -> Expression:
         if not isinstance(other, Vector):
@@ -137,11 +151,15 @@ class SearchVector(Vector):
         only_on_postgresql(dialect, "SearchVector", _CURE)
         config, texts = self.split(operands)
         specs = [output_of(part) for part in self.parts[len(config) :]]
+        if len(specs) == 1 and specs[0].kind == KIND:
+            return self._weighted(sa.type_coerce(texts[0], postgresql.TSVECTOR()))  # it is a vector already
         made = [_as_text(text, spec) for text, spec in zip(texts, specs, strict=True)]
         whole = made[0]
         for text in made[1:]:
             whole = whole.concat(sa.literal_column("' '")).concat(text)
-        vector: Element = sa.func.to_tsvector(*config, whole)
+        return self._weighted(sa.func.to_tsvector(*config, whole))
+
+    def _weighted(self, vector: Element) -> Element:
         if self.weight is None:
             return vector
         return sa.func.setweight(vector, sa.literal_column(f"'{self.weight}'"))  # one of four letters
@@ -376,7 +394,7 @@ def _quoted(name: str, value: Any) -> str:
 
 def _search(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
     if dialect.name == "postgresql":
-        vector = left if isinstance(left.type, postgresql.TSVECTOR) else sa.func.to_tsvector(left)
+        vector = left if isinstance(left.type, (postgresql.TSVECTOR, TSVectorType)) else sa.func.to_tsvector(left)
         (query,) = operands
         if not isinstance(query.type, postgresql.TSQUERY):
             query = sa.func.plainto_tsquery(query)
@@ -398,11 +416,13 @@ def _vector_and_query(left: Expression, query: Any) -> tuple[Expression, Any]:
     """A text is a query that is read with the configuration of the vector."""
     if isinstance(query, Node):
         return left, query
-    vector = left.parts[0] if isinstance(left, Annotation) else left
+    vector: Any = left.parts[0] if isinstance(left, Annotation) else left
+    if isinstance(vector, Reference) and vector.spec.computed is not None:
+        vector = vector.spec.computed.expression
     config: Any = vector.config if isinstance(vector, SearchFunction) else None
     return left, SearchQuery(check_text(f"{left!r}__search", query), config=config)
 
 
 add(Operator("search", _search, "text", TEXT, expressions=True, adapt=_text_and_query))
 for _name in ("search", "exact"):
-    add(Operator(_name, _search, "expression", frozenset({"search_vector"}), expressions=True, adapt=_vector_and_query))
+    add(Operator(_name, _search, "expression", frozenset({KIND}), expressions=True, adapt=_vector_and_query))

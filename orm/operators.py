@@ -37,7 +37,7 @@ ORDERED: Final = frozenset(
         "json_value",
     }
 )
-COMPARABLE: Final = ORDERED | {"array", "range"}
+COMPARABLE: Final = ORDERED | {"array", "range", "inet", "cidr", "macaddr"}
 MOMENTS: Final = frozenset({"datetime", "naive_datetime"})
 DAYS: Final = MOMENTS | {"date"}
 CLOCKS: Final = MOMENTS | {"time"}

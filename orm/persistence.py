@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import enum
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -15,18 +13,15 @@ from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import expression, output_of
 from orm.instances import database_of, is_new, key_of, schema_of, set_attribute, slot, state_of
 from orm.lookups import conditions, resolve
+from orm.mutations import mutated, noted
 from orm.plans import update_plan
 from orm.query import UNFILTERED, Node, Query
 from orm.references import refuse_many
 from orm.schema import Instance, InstanceState, Schema
 from orm.specs import FieldSpec
-from orm.types import dumps
 from orm.validation import validator
 
 I = TypeVar("I", bound=Instance)  # noqa: E741 - an instance of any model
-
-_decoder = json.JSONDecoder()
-_UNSET = object()
 
 
 def stored(instance: Instance, values: dict[str, Any], made: dict[str, Any], using: Database | None) -> None:
@@ -46,14 +41,7 @@ def note_loaded(instance: Instance, schema: Schema, values: Mapping[str, Any]) -
         set_attribute(instance, name, value)
     for spec in schema.mutable:
         if spec.name in values:
-            set_attribute(instance, f"_loaded_{spec.name}", _noted(spec, values[spec.name]))
-
-
-def _noted(spec: FieldSpec, value: Any) -> Any:
-    """What a mutable value is compared with later: JSON its text, a list its copy."""
-    if value is None:
-        return None
-    return list(value) if spec.kind == "array" else dumps(value)
+            set_attribute(instance, f"_loaded_{spec.name}", noted(spec, values[spec.name]))
 
 
 def _forget_state(instance: Instance) -> None:
@@ -123,26 +111,9 @@ def changed_names(instance: Instance) -> list[str]:
     names = set(state.changed) if state is not None else set[str]()
     schema = schema_of(instance)
     for spec in schema.mutable:
-        if spec.name not in names and _mutated(instance, spec):
+        if spec.name not in names and mutated(instance, spec):
             names.add(spec.name)
     return [name for name in schema.fields if name in names]
-
-
-def _mutated(instance: Instance, spec: FieldSpec) -> bool:
-    value = slot(instance, spec.name, _UNSET)
-    if value is _UNSET:
-        return False
-    before = slot(instance, f"_loaded_{spec.name}", _UNSET)
-    if before is _UNSET or before is None or value is None:
-        return before is not value and before is not _UNSET
-    if spec.kind == "array":
-        return _plain(value) != _plain(before)
-    return dumps(value) != dumps(_decoder.decode(before if isinstance(before, str) else before.decode()))
-
-
-def _plain(items: list[Any]) -> list[Any]:
-    """A list as it may have come from the driver: members of enumerations as their values."""
-    return [item.value if isinstance(item, enum.Enum) else item for item in items]
 
 
 async def save(instance: Instance, names: Iterable[str] | None = None, using: Database | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What PostgreSQL alone has: arrays, ranges, exclusion constraints, full text search, and trigrams.
+"""What PostgreSQL alone has: arrays, ranges, networks, hstore, exclusion constraints, full text search, and trigrams.
 
 On another engine they raise `NotSupportedError`, which says what to use instead: a field when its table is created, a
 function or lookup when its query is run.
@@ -6,7 +6,7 @@ function or lookup when its query is run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeVar, cast, overload
@@ -15,12 +15,15 @@ from pydantic_core import core_schema
 from sqlalchemy.dialects.postgresql import Range
 from typing_extensions import Unpack
 
-from orm import ranges
+from orm import hstores, kinds, networks, ranges
 from orm.arrays import ArrayLength, ArrayType
 from orm.exceptions import FieldError
 from orm.exclusion import ExclusionConstraint
 from orm.fields import Field, Options, Server, checked, limits
-from orm.fulltext import SearchHeadline, SearchQuery, SearchRank, SearchVector
+from orm.fulltext import KIND as VECTOR
+from orm.fulltext import SearchHeadline, SearchQuery, SearchRank, SearchVector, TSVectorType
+from orm.hstores import HStoreType
+from orm.networks import Interface, Network, NetworkType
 from orm.ranges import RangeLower, RangeType, RangeUpper
 from orm.trigrams import (
     TrigramDistance,
@@ -31,6 +34,9 @@ from orm.trigrams import (
 )
 
 __all__ = [
+    "CIDR",
+    "INET",
+    "MACADDR",
     "Array",
     "ArrayLength",
     "BigIntegerRange",
@@ -38,6 +44,7 @@ __all__ = [
     "DateTimeRange",
     "DecimalRange",
     "ExclusionConstraint",
+    "HStore",
     "IntegerRange",
     "Range",
     "RangeLower",
@@ -46,6 +53,7 @@ __all__ = [
     "SearchQuery",
     "SearchRank",
     "SearchVector",
+    "TSVector",
     "TrigramDistance",
     "TrigramSimilarity",
     "TrigramWordDistance",
@@ -66,7 +74,7 @@ class ArrayOptions(Options, total=False):
     max_length: int
 
 
-_NO_ITEMS: Final = ("json", "array", "range")
+_NO_ITEMS: Final = ("json", "array", "range", "hstore", "search_vector")
 _NOT_OF_ITEMS: Final = ("default", "primary_key", "unique", "index", "column", "comment", "renamed_from")
 
 
@@ -215,3 +223,122 @@ def DateTimeRange(
 def DateTimeRange(*, timezone: bool = True, **options: Any) -> Any:
     """A range of moments: aware ones, or with `timezone=False` naive ones; on PostgreSQL only."""
     return _range("DateTimeRange", "datetime" if timezone else "naive_datetime", options)
+
+
+# ---------------------------------------------------------------- addresses and networks
+
+
+@overload
+def INET(
+    *,
+    null: Literal[False] = False,
+    default: Interface | Callable[[], Interface] | Server = ...,
+    **options: Unpack[Options],
+) -> Field[Interface]: ...
+@overload
+def INET(
+    *,
+    null: Literal[True],
+    default: Interface | Callable[[], Interface | None] | Server | None = ...,
+    **options: Unpack[Options],
+) -> Field[Interface | None]: ...
+def INET(**options: Any) -> Any:
+    """An address with the prefix of its network, `ipaddress.IPv4Interface` or `IPv6Interface`; on PostgreSQL only.
+
+    A text or an address without a prefix is taken, too.
+    """
+    return Field[Any]("inet", NetworkType("inet"), networks.core("inet"), checked("INET", options))
+
+
+@overload
+def CIDR(
+    *,
+    null: Literal[False] = False,
+    default: Network | Callable[[], Network] | Server = ...,
+    **options: Unpack[Options],
+) -> Field[Network]: ...
+@overload
+def CIDR(
+    *,
+    null: Literal[True],
+    default: Network | Callable[[], Network | None] | Server | None = ...,
+    **options: Unpack[Options],
+) -> Field[Network | None]: ...
+def CIDR(**options: Any) -> Any:
+    """A network, `ipaddress.IPv4Network` or `IPv6Network`, or a text that spells one; on PostgreSQL only."""
+    return Field[Any]("cidr", NetworkType("cidr"), networks.core("cidr"), checked("CIDR", options))
+
+
+@overload
+def MACADDR(
+    *,
+    null: Literal[False] = False,
+    default: str | Callable[[], str] | Server = ...,
+    **options: Unpack[Options],
+) -> Field[str]: ...
+@overload
+def MACADDR(
+    *,
+    null: Literal[True],
+    default: str | Callable[[], str | None] | Server | None = ...,
+    **options: Unpack[Options],
+) -> Field[str | None]: ...
+def MACADDR(**options: Any) -> Any:
+    """The address of a device, such as `08:00:2b:01:02:03`; on PostgreSQL only."""
+    return Field[Any]("macaddr", NetworkType("macaddr"), networks.core("macaddr"), checked("MACADDR", options))
+
+
+# ---------------------------------------------------------------- texts by key, words of documents
+
+
+@overload
+def HStore(
+    *,
+    null: Literal[False] = False,
+    default: Callable[[], dict[str, str | None]] | Server = ...,
+    **options: Unpack[Options],
+) -> Field[dict[str, str | None]]: ...
+@overload
+def HStore(
+    *,
+    null: Literal[True],
+    default: Callable[[], dict[str, str | None] | None] | Server | None = ...,
+    **options: Unpack[Options],
+) -> Field[dict[str, str | None] | None]: ...
+def HStore(**options: Any) -> Any:
+    """Texts by key, each text perhaps `None`; on PostgreSQL only, with its extension `hstore`."""
+    given = checked("HStore", options)
+    _refuse_options("HStore", given, "choices", "primary_key")
+    return Field[Any](hstores.KIND, HStoreType(), hstores.core(), given)
+
+
+@overload
+def TSVector(
+    *,
+    null: Literal[False] = False,
+    default: str | Callable[[], str] | Server = ...,
+    **options: Unpack[Options],
+) -> Field[str]: ...
+@overload
+def TSVector(
+    *,
+    null: Literal[True],
+    default: str | Callable[[], str | None] | Server | None = ...,
+    **options: Unpack[Options],
+) -> Field[str | None]: ...
+def TSVector(**options: Any) -> Any:
+    """The words of a document, as full text search looks for them; on PostgreSQL only.
+
+    It is usually computed: `Generated(SearchVector("title", config="english"), output_field=TSVector())`.
+    """
+    given = checked("TSVector", options)
+    _refuse_options("TSVector", given, "choices", "primary_key", "unique")
+    core = kinds.computed("text").core
+    return Field[Any](VECTOR, TSVectorType(), core, given)
+
+
+def _refuse_options(name: str, given: Mapping[str, Any], *options: str) -> None:
+    """Raise `FieldError` for options that have no meaning for a kind of value."""
+    for option in options:
+        if given.get(option):
+            raise FieldError(f"{name} has no {option}: its values are not told apart as a whole. Leave it out.")

@@ -24,6 +24,7 @@ Operand = Literal["value", "text", "values", "pair", "flag"]
 KINDS: Final = (
     *("text", "integer", "float", "decimal", "boolean", "date", "datetime", "naive_datetime", "time", "duration"),
     *("uuid", "binary", "enum", "ip", "json", "array", "range"),
+    *("hstore", "inet", "cidr", "macaddr", "search_vector"),
 )
 """The kinds of value that a lookup or a transform can be for."""
 _OPERANDS: Final = ("value", "text", "values", "pair", "flag")

@@ -69,6 +69,11 @@ class Implied:
 class Computation(Protocol):
     """What the database computes a column of, in the terms of its schema."""
 
+    @property
+    def expression(self) -> Any:
+        """What it is computed of: in our words, or SQL of SQLAlchemy's."""
+        ...
+
     def check(self, schema: Any, spec: FieldSpec) -> None:
         """Raise `FieldError` for what a schema does not have."""
         ...
