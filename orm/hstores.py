@@ -47,7 +47,7 @@ def core() -> CoreSchema:
 def _checked(value: Any) -> dict[str, str | None]:
     if not isinstance(value, Mapping):
         raise ValueError("a dictionary of texts by key is wanted, such as {'color': 'red'}")
-    given = dict[Any, Any](value)
+    given: dict[Any, Any] = dict(cast("Any", value))
     for key, text in given.items():
         if not isinstance(key, str) or not (text is None or isinstance(text, str)):
             raise ValueError(f"keys are texts and values are texts or None, not {key!r}: {text!r}")
