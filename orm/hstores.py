@@ -5,7 +5,6 @@ Its extension has to be there: `CREATE EXTENSION hstore`. https://www.postgresql
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -41,20 +40,8 @@ class HStoreType(TypeDecorator[dict[str, str | None]]):
 
 def core() -> CoreSchema:
     """pydantic's core schema of texts by key."""
-    return core_schema.no_info_plain_validator_function(_checked)
-
-
-def _checked(value: Any) -> dict[str, str | None]:
-    if not isinstance(value, Mapping):
-        raise ValueError("a dictionary of texts by key is wanted, such as {'color': 'red'}")
-    given: dict[Any, Any] = dict(cast("Any", value))
-    for key, text in given.items():
-        if not isinstance(key, str) or not (text is None or isinstance(text, str)):
-            raise ValueError(f"keys are texts and values are texts or None, not {key!r}: {text!r}")
-        check_text("a key", key)
-        if text is not None:
-            check_text(f"the value of {key!r}", text)
-    return given
+    text = kinds.computed("text").core
+    return core_schema.dict_schema(text, core_schema.nullable_schema(text), strict=True)
 
 
 class HStoreValue(Function[str | None]):

@@ -64,8 +64,15 @@ class NetworkType(TypeDecorator[Any]):
 
 
 def core(of: str) -> CoreSchema:
-    """pydantic's core schema of a value."""
-    return core_schema.no_info_plain_validator_function(_CHECKS[of])
+    """pydantic's core schema of a value, which is a text in JSON."""
+    if of == "macaddr":
+        return core_schema.no_info_after_validator_function(_mac, core_schema.str_schema(strict=True))
+    check = _CHECKS[of]
+    return core_schema.json_or_python_schema(
+        core_schema.no_info_after_validator_function(check, core_schema.str_schema()),
+        core_schema.no_info_plain_validator_function(check),
+        serialization=core_schema.to_string_ser_schema(),
+    )
 
 
 def _interface(value: Any) -> Interface:
@@ -90,13 +97,13 @@ def _network(value: Any) -> Network:
     raise ValueError("a network without bits to the right of its prefix is wanted, such as ip_network('10.0.0.0/8')")
 
 
-def _mac(value: Any) -> str:
-    if not isinstance(value, str) or _MAC.fullmatch(value) is None:
+def _mac(value: str) -> str:
+    if _MAC.fullmatch(value) is None:
         raise ValueError("the address of a device is wanted, such as '08:00:2b:01:02:03'")
     return value.replace("-", ":").lower()
 
 
-_CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {"inet": _interface, "cidr": _network, "macaddr": _mac}
+_CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {"inet": _interface, "cidr": _network}
 
 
 def _any(value: Any) -> Interface | Network:
