@@ -1,6 +1,6 @@
 """The async ORM with Django's vocabulary and SQLAlchemy Core underneath."""
 
-from orm import postgresql
+from orm import postgresql, signals
 from orm.aggregates import Avg, Count, Max, Min, StdDev, Sum, Variance
 from orm.collecting import ArrayAgg, JSONAgg, StringAgg
 from orm.columns import Column
@@ -203,5 +203,6 @@ __all__ = [
     "lookup",
     "postgresql",
     "pydantic_model",
+    "signals",
     "transform",
 ]

@@ -96,7 +96,7 @@ def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, own: bool = Fals
     if first is not None:
         start, near, far = first
         hop = start[-1]
-        where = sa.and_(where, *scope.implied(hop.target, far))
+        where = sa.and_(where, *scope.implied_over(hop, far))
         # IN is NULL, not false, beside a key that is NULL: the same in a WHERE, but not in a negation (`own`).
         if scope.compilation.engine == "sqlite" and not own and stays_within(node, start):
             keys = sa.select(*columns_of(far, hop.far)).select_from(inner.source).where(where)

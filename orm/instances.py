@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any, cast
 
 from orm.database import Database
@@ -64,6 +66,44 @@ def forget_relation(instance: Instance, name: str) -> None:
             object.__delattr__(instance, attribute_name)
         except AttributeError:
             continue
+
+
+def slot_names(schema: Schema) -> list[str]:
+    """The names of the slots for what an instance of a model may hold."""
+    found: list[str] | None = schema.derived.get("names of slots")
+    if found is None:
+        slots: list[str] = [name for base in schema.row.__mro__[:-1] for name in base.__dict__.get("__slots__", ())]
+        found = [name for name in slots if name not in ("__dict__", "__weakref__", "_state")]
+        schema.derived["names of slots"] = found
+    return found
+
+
+def held(instance: Instance) -> dict[str, Any]:
+    """The values of the slots that are filled."""
+    values = {name: slot(instance, name, _UNSET) for name in slot_names(schema_of(instance))}
+    return {name: value for name, value in values.items() if value is not _UNSET}
+
+
+def snapshot(instance: Instance) -> Callable[[], None]:
+    """A function that makes an instance what it is now; a value that is changed in place stays so."""
+    values, others, state = held(instance), dict(instance.__dict__), copy.copy(slot(instance, "_state"))
+    if state is not None:
+        state.changed = set(state.changed)
+
+    def restore() -> None:
+        for name in slot_names(schema_of(instance)):
+            if name in values:
+                set_attribute(instance, name, values[name])
+            elif slot(instance, name, _UNSET) is not _UNSET:
+                object.__delattr__(instance, name)
+        instance.__dict__.clear()
+        instance.__dict__.update(others)
+        if state is not None:
+            set_attribute(instance, "_state", state)
+        elif slot(instance, "_state") is not None:
+            object.__delattr__(instance, "_state")
+
+    return restore
 
 
 def loaded(instance: Instance) -> dict[str, Any]:

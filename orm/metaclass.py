@@ -30,6 +30,7 @@ from orm.inheritance import (
 )
 from orm.plaintext import snake_case
 from orm.schema import Options, RelationSpec, Schema
+from orm.signals import inform
 
 
 class ClassAttribute:
@@ -188,3 +189,4 @@ def _finish(root: type[Any], model: Any, schema: Schema) -> None:
     schema.registry.add(schema)
     enter(schema)
     tell_apart(schema)
+    inform(schema)

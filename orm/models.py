@@ -9,11 +9,21 @@ import sqlalchemy as sa
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
-from orm import cleaning, constructors, generated, numeric, persistence, postgresql, relations, temporal, textual
+from orm import (
+    announcing,
+    cleaning,
+    constructors,
+    generated,
+    numeric,
+    postgresql,
+    relations,
+    temporal,
+    textual,
+)
 from orm.attributes import load_columns, missing, not_settable, set_value, sparse
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
-from orm.instances import database_of, forget_relation, is_new, key_of, schema_of, set_attribute, slot
+from orm.instances import database_of, forget_relation, held, is_new, key_of, schema_of, set_attribute, slot
 from orm.lookups import conditions
 from orm.metaclass import ModelMeta
 from orm.prefetch import Prefetch, Reader, prefetch
@@ -137,7 +147,7 @@ class Model(Instance, metaclass=ModelMeta):
             ValidationError: values of a wrong type, over a limit, or missing; nothing was sent.
             StaleInstance: the row is gone, or has another version.
         """
-        await persistence.save(self, fields, using)
+        await announcing.save(self, fields, using)
         return self
 
     async def update(self, **values: Any) -> Self:
@@ -150,12 +160,12 @@ class Model(Instance, metaclass=ModelMeta):
                 raise not_settable(schema, name)
         for name, value in values.items():
             setattr(self, name, value)
-        await persistence.save(self, values, None)
+        await announcing.save(self, values, None)
         return self
 
     async def delete(self, *, using: Database | None = None) -> None:
         """Delete the row. Raises `StaleInstance` when it is gone, or has another version."""
-        await persistence.delete(self, using)
+        await announcing.delete(self, using)
 
     async def load(self, *names: str) -> Self:
         """Read columns and relations of the row again: the named ones; without names, all columns.
@@ -208,16 +218,9 @@ class Model(Instance, metaclass=ModelMeta):
             return missing(self, name)
 
         def __reduce__(self):
-            values = {}
-            for base in schema_of(self).row.__mro__[:-1]:
-                for slot_name in base.__dict__.get("__slots__", ()):
-                    if slot_name not in ("__dict__", "__weakref__", "_state"):
-                        value = slot(self, slot_name, _UNSET)
-                        if value is not _UNSET:
-                            values[slot_name] = value
             state = slot(self, "_state")
             kept = (state.new, state.changed) if state is not None else None
-            return _restore, (type(self), values, kept, self.__dict__ or None)
+            return _restore, (type(self), held(self), kept, self.__dict__ or None)
 
     def __eq__(self, other: object) -> bool:
         if self is other:

@@ -124,11 +124,19 @@ async def save(instance: Instance, names: Iterable[str] | None = None, using: Da
         await insert(instance, using)
         return
     schema = schema_of(instance)
-    wanted = changed_names(instance) if names is None else [settable(schema, name).name for name in names]
+    wanted = names_to_save(instance, names)
     if wanted:
         again = names is None and schema.cleans
         ask = partial(changed_names, instance) if again else lambda: wanted
         await _update(instance, schema, ask, database_of(instance, using))
+
+
+def names_to_save(instance: Instance, names: Iterable[str] | None) -> list[str]:
+    """The attributes of a stored instance that are to be updated: the named fields, or what has changed."""
+    if names is None:
+        return changed_names(instance)
+    schema = schema_of(instance)
+    return [settable(schema, name).name for name in names]
 
 
 def field_named(schema: Schema, name: str) -> FieldSpec:
@@ -266,12 +274,18 @@ async def update_all(
         _updated(instance, row | made.get(key_of(instance), {}), row)
 
 
-async def delete(instance: Instance, using: Database | None = None) -> None:
-    """Delete the row of an instance, which is new afterwards."""
-    schema = schema_of(instance)
+def stored_key(instance: Instance) -> Any:
+    """The key of an instance that has a row to delete. Raises `InterfaceError` when it has none."""
     key = key_of(instance)
     if is_new(instance) or key is None:
         raise InterfaceError(f"{instance!r} has no row to delete.")
+    return key
+
+
+async def delete(instance: Instance, using: Database | None = None) -> None:
+    """Delete the row of an instance, which is new afterwards."""
+    schema = schema_of(instance)
+    key = stored_key(instance)
     database = database_of(instance, using)
     await joined.delete_row(database, schema, key, _version(instance, schema))
     state_of(instance).new = True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 import sqlalchemy as sa
 
-from orm import conflicts, joined, locks, lookups, persistence, plans, returning, writing
+from orm import announcing, conflicts, joined, locks, lookups, persistence, plans, returning, writing
 from orm.columns import Column
 from orm.conditions import simplify
 from orm.conflicts import Conflict
@@ -18,11 +19,12 @@ from orm.expressions import Condition, Expression, F
 from orm.instances import key_of, state_of
 from orm.plans import Plan
 from orm.prefetch import Prefetch, check
-from orm.query import Query
+from orm.query import UNFILTERED, Query
 from orm.reading import column_words, is_instance_of, need_names, relation_words, to_one_path
 from orm.returning import Returned, Returning
 from orm.rows import Rows
 from orm.schema import Instance, Schema
+from orm.signals import BulkDeleteEvent, BulkUpdateEvent
 from orm.statements import StatementSet
 
 M = TypeVar("M", bound=Instance)
@@ -163,7 +165,7 @@ class QuerySet(Rows[M]):
         """Insert a row and give the instance, with its key and what the database made."""
         self._refuse_time_limit("create")
         instance = self._new(values)
-        await persistence.insert(instance, self._database)
+        await announcing.insert(instance, self._database)
         return instance
 
     def _new(self, values: Mapping[str, Any]) -> M:
@@ -218,9 +220,10 @@ class QuerySet(Rows[M]):
             return
         database = self._target()
         if conflict is None:
-            await persistence.insert_all(self._schema, instances, database, chunk_size)
+            write = partial(persistence.insert_all, self._schema, instances, database, chunk_size)
         else:
-            await conflicts.insert_all(self._schema, instances, database, conflict, chunk_size)
+            write = partial(conflicts.insert_all, self._schema, instances, database, conflict, chunk_size)
+        await announcing.bulk_create(self._schema, instances, database, write)
 
     async def bulk_update(self, instances: Iterable[M], fields: Iterable[str], *, chunk_size: int | None = None) -> int:
         """Update the named fields of many instances, all or none, one statement a chunk; gives how many."""
@@ -233,7 +236,10 @@ class QuerySet(Rows[M]):
             if not is_instance_of(self._schema, instance):
                 raise FieldError(f"bulk_update of {self._schema.name} cannot take {instance!r}.")
         if changed:
-            await persistence.update_all(self._schema, changed, names, self._target(), chunk_size)
+            database, schema = self._target(), self._schema
+            write = partial(persistence.update_all, schema, changed, names, database, chunk_size)
+            event = BulkUpdateEvent(schema.model, tuple(changed), None, tuple(names), None, None, database)
+            await announcing.bulk_update(schema, event, write, lambda _: len(changed))
         return len(changed)
 
     async def update(self, **values: Any) -> int:
@@ -277,7 +283,15 @@ class QuerySet(Rows[M]):
         version = self._schema.version
         if version is not None and version.name not in checked:
             checked[version.name] = F(version.name) + 1  # who holds an older instance must notice
-        groups = joined.by_table(self._schema, persistence.assignments(self.query, checked))
+        write = partial(self._update_rows, persistence.assignments(self.query, checked), returned)
+        if self._schema.receivers is None or self._is_empty:
+            return await write()
+        event = BulkUpdateEvent(self._schema.model, None, self, tuple(checked), values, None, self._target())
+        return await announcing.bulk_update(self._schema, event, write, _matched)
+
+    async def _update_rows(self, assigned: joined.Assignments, returned: Returned | None) -> tuple[Outcome, list[Any]]:
+        """Update the rows, and tell nobody."""
+        groups = joined.by_table(self._schema, assigned)
         if len(groups) > 1:
             return Outcome((), await self._update_tables(groups)), []
         return await self._write("update", returned, _planner(groups[0], returned))
@@ -291,13 +305,26 @@ class QuerySet(Rows[M]):
             keys: list[Any] = await found.values_list("pk", flat=True)
             for group in groups:
                 for part in writing.chunks(database, keys, len(self._schema.keys)):
-                    rows = self._with(Query(self._schema)).filter(pk__in=part)
+                    rows = self._with(Query(self._schema).replace(selection=UNFILTERED)).filter(pk__in=part)
                     await rows._write("update", None, _planner(group))
         return len(keys)
 
     async def _delete(self, returned: Returned | None) -> tuple[Outcome, list[Any]]:
         self._refuse_everything("delete")
+        write = partial(self._delete_rows, returned)
+        if self._schema.receivers is None or self._is_empty:
+            return await write()
+        event = BulkDeleteEvent(self._schema.model, self, None, self._target())
+        return await announcing.bulk_delete(self._schema, event, write, _matched)
+
+    async def _delete_rows(self, returned: Returned | None = None) -> tuple[Outcome, list[Any]]:
+        """Delete the rows, and tell nobody."""
         return await self._write("delete", returned, lambda q, d: plans.delete_plan(q, d, returned))
+
+    @property
+    def _is_empty(self) -> bool:
+        """Whether it is known that there are no rows."""
+        return self.query.empty or self.query.limit == 0
 
     async def _write(
         self, operation: str, returned: Returned | None, plan_of: Callable[[Query, Database], tuple[Plan, list[Any]]]
@@ -306,7 +333,7 @@ class QuerySet(Rows[M]):
         query = self._ready() if self.query.sliced else self.query.replace(order=())
         if returned is not None:
             returning.check(operation, self._target())
-        if query.empty or query.limit == 0:
+        if self._is_empty:
             return Outcome((), 0), []
         database = self._target()
         plan, arguments = plan_of(query, database)
@@ -349,13 +376,18 @@ class QuerySet(Rows[M]):
     async def _create_or_get(self, instance: M, words: Mapping[str, Any]) -> tuple[M, bool]:
         database = self._target()
         unique = persistence.unique_fields(self._schema, words)
-        if unique and database.capabilities.returning and self._schema.link is None:
+        if (
+            unique
+            and database.capabilities.returning
+            and self._schema.link is None
+            and not announcing.hears_saves(self._schema)
+        ):
             if await persistence.insert_unless_there(instance, unique, self._database):
                 return instance, True
             return await self._locked(words), False
         try:
             async with database.transaction():
-                await persistence.insert(instance, self._database)
+                await announcing.insert(instance, self._database)
             return instance, True
         except UniqueViolation:
             there = await self._locked_or_none(words)
@@ -410,7 +442,7 @@ class QuerySet(Rows[M]):
                 if locked is not None:
                     for name, value in changes.items():
                         setattr(locked, name, value() if callable(value) else value)
-                    await persistence.save(locked, None, self._database)
+                    await announcing.save(locked, None, self._database)
                     return locked, False
         raise self._schema.does_not_exist(f"The {self._schema.name} was deleted each time it was to be updated.")
 
@@ -438,6 +470,11 @@ def _planner(
 ) -> Callable[[Query, Database], tuple[Plan, list[Any]]]:
     """What gives the plan of an UPDATE that sets this."""
     return lambda query, database: plans.update_plan(query, assigned, database, returned)
+
+
+def _matched(written: tuple[Outcome, list[Any]]) -> int:
+    """How many rows an UPDATE or DELETE matched."""
+    return written[0].rowcount
 
 
 class Objects:

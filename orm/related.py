@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self, TypeVar, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+from orm import announcing, persistence
 from orm.compiled import CompiledQuery
 from orm.conditions import Leaf
 from orm.conflicts import Conflict
@@ -19,6 +21,7 @@ from orm.queryset import QuerySet
 from orm.reading import is_instance_of
 from orm.references import checked_lookup, intern
 from orm.schema import Instance, Relation, Schema
+from orm.signals import ManyToManyEvent
 
 M = TypeVar("M", bound=Instance)
 
@@ -263,6 +266,30 @@ class RelatedQuerySet(QuerySet[M]):
         rows = QuerySet[Any](self._query_of(back.target), self._database)
         return back, forward, rows.filter(**{back.far.name: key_of(self._owner)})
 
+    async def _change(
+        self,
+        action: Literal["pre_add", "pre_remove", "pre_clear"],
+        keys: list[Any] | None,
+        write: Callable[[], Awaitable[object]],
+    ) -> None:
+        """Change the rows between, and tell those who listen to the model that declares the relation."""
+        relation = self._relation
+        reverse = relation.spec.kind == "reverse"
+        declaring = relation.target if reverse else relation.source
+        if declaring.receivers is None:
+            await write()
+            return
+        event = ManyToManyEvent(
+            action,
+            self._owner,
+            relation.name,
+            reverse,
+            relation.target.model,
+            None if keys is None else frozenset(keys),
+            self._target(),
+        )
+        await announcing.change_relation(declaring, event, write)
+
     async def _link(self, keys: list[Any]) -> None:
         back, forward, rows = self._between()
         there = set(await rows.filter(**{f"{forward.near.name}__in": keys}).values_list(forward.near.name, flat=True))
@@ -270,13 +297,18 @@ class RelatedQuerySet(QuerySet[M]):
         missing = [key for key in keys if key not in there]
         links = [back.target.model(**{back.far.name: owner, forward.near.name: key}) for key in missing]
         if links:
-            await rows.bulk_create(links)
+            database = self._target()
+            await self._change("pre_add", missing, partial(persistence.insert_all, back.target, links, database))
 
     async def _unlink(self, keys: list[Any] | None) -> None:
         relation = self._relation
         if relation.through is not None:
             _, forward, rows = self._between()
-            await (rows if keys is None else rows.filter(**{f"{forward.near.name}__in": keys})).delete()
+            if keys is None:
+                await self._change("pre_clear", None, rows._delete_rows)
+            else:
+                chosen = rows.filter(**{f"{forward.near.name}__in": keys})
+                await self._change("pre_remove", keys, chosen._delete_rows)
             return
         if not relation.far.null:
             raise FieldError(

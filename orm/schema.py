@@ -6,7 +6,7 @@ on first use: relations to models that are declared later, the table, and caches
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
@@ -268,6 +268,8 @@ class Schema:
         """Whether the model has a hook that runs after loading."""
         self.cleans = False
         """Whether the model has a `clean()` of its own, which runs before writing."""
+        self.receivers: Mapping[str, tuple[Callable[[Any], Coroutine[Any, Any, object]], ...]] | None = None
+        """Who is told of what is written, by the names of signals; `None` where nobody is."""
         self.cache: BoundedCache = BoundedCache()
         """Lookups by their words."""
         self.plans: BoundedCache = BoundedCache()

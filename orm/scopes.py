@@ -179,7 +179,11 @@ class Scope:
 
     def joined(self, hop: Relation, near: From, far: From) -> Element:
         """The condition that a row of a table that comes into reach is related to one that is, and is not hidden."""
-        return sa.and_(related(hop, near, far), *([] if hop.is_step else self.implied(hop.target, far)))
+        return sa.and_(related(hop, near, far), *self.implied_over(hop, far))
+
+    def implied_over(self, hop: Relation, table: From) -> list[Element]:
+        """What the rows that a hop leads to must meet; a step to another table of the same row leads to that row."""
+        return [] if hop.is_step else self.implied(hop.target, table)
 
     def implied(self, schema: Schema, table: From) -> list[Element]:
         """What the rows of a table that comes into reach must meet, though nobody asked: see `Implied`."""
