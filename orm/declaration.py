@@ -54,7 +54,7 @@ _LISTS: Final[Mapping[str, tuple[type, ...]]] = {
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
-_TEXTS: Final = ("comment", "renamed_from")
+_TEXTS: Final = ("tablename", "schema", "comment", "renamed_from")
 
 
 def options_of(name: str, said: Mapping[str, Any]) -> Options:
@@ -73,10 +73,20 @@ def options_of(name: str, said: Mapping[str, Any]) -> Options:
                 known = " and ".join([f"orm.{kind.__name__}" for kind in kinds])
                 raise FieldError(f"{name}.Meta.{option} has {known} objects, not {item!r}.")
     given["default_filters"] = _filters(name, given.get("default_filters", {}))
+    _check_kinds(name, given)
     for option in _TEXTS:
         if given.get(option) is not None and (not isinstance(given[option], str) or not given[option]):
             raise FieldError(f"{name}.Meta.{option} is a text, not {given[option]!r}.")
     return Options(**given)
+
+
+def _check_kinds(name: str, given: Mapping[str, Any]) -> None:
+    registry = given.get("registry")
+    if registry is not None and not isinstance(registry, Registry):
+        raise FieldError(f"{name}.Meta.registry is an orm.Registry, not {registry!r}.")
+    for option in ("abstract", "proxy"):
+        if not isinstance(given.get(option, False), bool):
+            raise FieldError(f"{name}.Meta.{option} is True or False, not {given[option]!r}.")
 
 
 def _filters(name: str, said: Any) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 import sqlalchemy as sa
-from pydantic_core import CoreSchema, core_schema, to_jsonable_python
+from pydantic_core import CoreSchema
 from sqlalchemy.types import TypeEngine
 from typing_extensions import TypedDict
 
+from orm import restrictions
 from orm.clocks import Clock
 from orm.columns import Column
 from orm.exceptions import FieldError
@@ -78,9 +78,7 @@ class Field(Generic[T]):
         self.kind = kind
         self.type = type
         self.options = dict(options)
-        self.core = _with_validators(
-            _with_choices(core, self.options.get("choices")), self.options.get("validators", ())
-        )
+        self.core = restrictions.restricted(kind, core, self.options)
         self.operand = operand or core
         self.generated = generated
         self.version = version
@@ -143,69 +141,8 @@ def checked(name: str, options: Mapping[str, Any], *limits: str) -> dict[str, An
     for option in options:
         if option not in possible:
             raise FieldError(f"{name} has no option {option!r}. Choose from: {', '.join(sorted(possible))}.")
-    if isinstance(options.get("default"), (list, dict, set)):
-        kind = type(options["default"]).__name__
-        raise FieldError(
-            f"{name}: all instances would share the default. Give a function that makes one: default={kind}."
-        )
-    if options.get("primary_key") and options.get("null"):
-        raise FieldError(f"{name}: a primary key cannot be null. Leave out null=True or primary_key=True.")
-    _check_validators(name, options.get("validators", ()))
+    restrictions.check(name, options)
     return dict(options)
-
-
-def _check_validators(name: str, validators: object) -> None:
-    """Raise `FieldError` for what cannot check a value."""
-    if callable(validators) or not isinstance(validators, (list, tuple)):
-        raise FieldError(f"{name}: validators is a list of functions, as in validators=[check], not {validators!r}.")
-    for validate in cast("Sequence[Any]", validators):
-        if not callable(validate):
-            raise FieldError(f"{name}: a validator is a function of a value, not {validate!r}.")
-        if inspect.iscoroutinefunction(validate):
-            raise FieldError(f"{name}: the validator {_named(validate)} is a coroutine. It looks at the value alone.")
-
-
-def _with_validators(core: CoreSchema, validators: Sequence[Callable[[Any], Any]]) -> CoreSchema:
-    """The schema with functions that run after it; what they give fits the field, too."""
-    checked = core
-    for validate in validators:
-        checked = core_schema.no_info_after_validator_function(_giving(validate), checked)
-    return core_schema.chain_schema([checked, core]) if validators else core
-
-
-def _named(validate: Any) -> str:
-    return getattr(validate, "__qualname__", repr(validate))
-
-
-def _giving(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The validator, which must give a value back: without one, NULL would be written."""
-
-    def check(value: Any) -> Any:
-        found = validate(value)
-        if found is None:
-            raise FieldError(
-                f"The validator {_named(validate)} gave None for {value!r}. It gives a value back, or "
-                "raises ValueError."
-            )
-        return found
-
-    return check
-
-
-def _with_choices(core: CoreSchema, choices: Iterable[Any] | None) -> CoreSchema:
-    if choices is None:
-        return core
-    listed = [cast("Any", choice)[0] if isinstance(choice, tuple) else choice for choice in choices]
-
-    def check(value: Any) -> Any:
-        if value not in listed:
-            raise ValueError(f"choose from: {', '.join(map(repr, listed))}")
-        return value
-
-    def shown(json_schema: dict[str, Any]) -> None:
-        json_schema["enum"] = to_jsonable_python(listed)
-
-    return core_schema.no_info_after_validator_function(check, core, metadata={"json_schema": shown})
 
 
 def limits(options: Mapping[str, Any], *names: str) -> dict[str, Any]:

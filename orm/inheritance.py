@@ -128,6 +128,8 @@ def own_options(order: Sequence[type], meta: Any) -> dict[str, Any]:
     """The options that a class body's own `Meta` says, those of its plain bases included."""
     if meta is None:
         return {}
+    if not isinstance(meta, type):
+        raise FieldError(f"Meta is a class, not {meta!r}.")
     others = [base.__dict__.get("Meta") for base in order]
     said: dict[str, Any] = {}
     parts: tuple[type, ...] = meta.__mro__[:-1]

@@ -75,6 +75,7 @@ LAYERS = {
     "orm.exclusion": 4,
     "orm.rowterms": 4,
     "orm.fields": 4,
+    "orm.restrictions": 4,
     "orm.constructors": 4,
     "orm.generated": 4,
     "orm.numeric": 4,
