@@ -44,6 +44,7 @@ from orm.expressions import Condition, Expression, F, Function, Ordering, Value
 from orm.fields import Field
 from orm.functions import Case, Cast, Coalesce, Func, When
 from orm.generated import Generated
+from orm.keys import CompositePrimaryKey
 from orm.models import Model
 from orm.numeric import (
     AutoField,
@@ -112,6 +113,7 @@ __all__ = [
     "Column",
     "CommitUnknown",
     "CompiledQuery",
+    "CompositePrimaryKey",
     "Condition",
     "ConnectionLost",
     "Count",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import functions
 from sqlalchemy.sql.functions import FunctionElement
 from typing_extensions import TypedDict, Unpack
 
@@ -241,6 +243,28 @@ class Count(Aggregate[int]):
     @property
     def value(self) -> FieldSpec:
         return kinds.computed("integer", null=False)
+
+    def aggregated(
+        self, dialect: Dialect, operands: tuple[Element, ...], where: Element | None, terms: Sequence[Element]
+    ) -> Element:
+        if isinstance(operands[0], sa.Tuple):
+            return self._of_keys(dialect, list(operands[0].clauses), where)
+        return super().aggregated(dialect, operands, where, terms)
+
+    def _of_keys(self, dialect: Dialect, columns: list[Element], where: Element | None) -> Element:
+        """How many keys of several fields there are, without those of which a part is NULL."""
+        there = [column.is_not(None) for column in columns] + ([] if where is None else [where])
+        if not self.distinct:
+            return sa.func.count(sa.case((sa.and_(*there), 1)))
+        if dialect.name == "mysql":
+            counted = [column if where is None else sa.case((where, column)) for column in columns]
+            return functions.Function("count", sa.distinct(counted[0]), *counted[1:], type_=sa.BigInteger())
+        whole: Element = sa.tuple_(*columns)
+        if dialect.name == "sqlite":  # it counts no row values: these texts are as different as the values
+            comma: Element = sa.literal_column("','", sa.Text())
+            quoted: list[Element] = [sa.func.quote(column, type_=sa.Text()) for column in columns]
+            whole = functools.reduce(lambda one, other: one + comma + other, quoted)
+        return sa.func.count(sa.case((sa.and_(*there), whole)).distinct())
 
     def build(self, dialect: Dialect, operands: tuple[Element, ...]) -> Element:
         if isinstance(self.operand, AllRows) and not self.filtered:

@@ -21,7 +21,7 @@ from orm.expressions import Annotation, Condition, Ordering, Reference, Tree, ex
 from orm.ordering import ordering
 from orm.paths import reads_rows
 from orm.query import Node, Query, walk
-from orm.references import refuse_many
+from orm.references import parts_of, refuse_key, refuse_many
 from orm.schema import Schema
 from orm.subqueries import Subselect
 from orm.windows import Window
@@ -75,6 +75,7 @@ def resolved(query: Query, name: str, given: Any) -> Node:
         raise FieldError(f"{name}={given!r} is an order, not an expression.")
     node = lookups.resolve(query, expression(given))
     refuse_many(node, "annotate with")
+    refuse_key(node, "annotate with")
     return node
 
 
@@ -131,7 +132,7 @@ def _annotated_columns(query: Query, made: Sequence[Annotation], *, read: bool) 
     columns = query.columns or ()
     groups = query.groups
     if groups is None and of_groups:
-        groups = (*columns, *of_rows)
+        groups = (*[part for column in columns for part in parts_of(column)], *of_rows)
         query = query.replace(order=query.order or ())
         for key in groups:
             if has_window(key):
@@ -162,6 +163,11 @@ def check_grouped(query: Query, node: Node) -> None:
     """Raise `FieldError` for a column in an expression about groups that the rows of a group do not have in common."""
     groups = query.groups
     if groups is None or node in _Identities(groups) or isinstance(node, Aggregate):
+        return
+    parts = parts_of(node)
+    if len(parts) > 1:
+        for part in parts:
+            check_grouped(query, part)
         return
     if isinstance(node, Reference) or (isinstance(node, Annotation) and node.of_rows and reads_rows(cast("Any", node))):
         names = ", ".join(map(repr, groups)) or "nothing"

@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from orm import joined, persistence
+from orm.conditions import Leaf
 from orm.database import Database
 from orm.exceptions import FieldError, NotLoaded
 from orm.instances import database_of, forget_relation, is_new, key_of, schema_of, set_attribute, slot, state_of
-from orm.lookups import conditions
+from orm.keys import spread
+from orm.operators import OPERATORS
 from orm.plans import select_plan
 from orm.query import Query, Selection
-from orm.references import intern
+from orm.references import checked_lookup, intern
 from orm.related import related_set
-from orm.schema import Instance, InstanceState, Relation, RelationSpec, Schema
-from orm.specs import FieldSpec
+from orm.schema import Instance, Relation, Schema
+from orm.specs import FieldSpec, RelationSpec
+from orm.states import InstanceState
 
 _UNSET: Final = object()
 
@@ -41,6 +44,8 @@ def set_value(instance: Instance, name: str, value: Any) -> None:
         _set_column(instance, schema, spec, value)
     elif name in schema.relation_specs:
         _set_relation(instance, schema, schema.relation_specs[name], value)
+    elif name == "pk":
+        _set_key(instance, schema, schema.key, value)
     else:
         set_attribute(instance, name, value)
 
@@ -48,8 +53,9 @@ def set_value(instance: Instance, name: str, value: Any) -> None:
 def _set_column(instance: Instance, schema: Schema, spec: FieldSpec, value: Any) -> None:
     if spec.fixed:
         _check_change(instance, schema, spec, value)
-    if spec.relation is not None and slot(instance, spec.name) != value:
-        forget_relation(instance, spec.relation)
+    if spec.relations and slot(instance, spec.name) != value:
+        for relation in spec.relations:
+            forget_relation(instance, relation)
     set_attribute(instance, spec.name, value)
     state_of(instance).changed.add(spec.name)
 
@@ -63,10 +69,15 @@ def _check_change(instance: Instance, schema: Schema, spec: FieldSpec, value: An
         )
 
 
+def _set_key(instance: Instance, schema: Schema, key: FieldSpec, value: Any) -> None:
+    """Set the fields of a key."""
+    for name, part in spread(key, value).items():
+        _set_column(instance, schema, schema.fields[name], part)
+
+
 def _set_relation(instance: Instance, schema: Schema, spec: RelationSpec, value: Any) -> None:
     if spec.attribute is None:
         raise not_settable(schema, spec.name)
-    column = schema.fields[spec.attribute]
     key = None if value is None else value
     if value is not None:
         relation = schema.relation(spec.name)
@@ -77,7 +88,7 @@ def _set_relation(instance: Instance, schema: Schema, spec: RelationSpec, value:
                 f"For a key: {spec.attribute}=…, or {relation.target.name}.reference(…)."
             )
         key = slot(value, relation.far.name)
-    _set_column(instance, schema, column, key)
+    _set_key(instance, schema, schema.key_field(spec), key)
     set_attribute(instance, spec.name, value)
 
 
@@ -131,32 +142,42 @@ def _missing_relation(instance: Instance, schema: Schema, relation: Relation) ->
     if key is _UNSET:
         if is_new(instance):
             return _unset_value(schema, relation.name)
-        raise NotLoaded(
-            f"{schema.name}.{relation.near.name} is not loaded. {_cure(instance, relation.near.name)} or load it."
-        )
+        name = relation.near.label if relation.near.parts else relation.near.name
+        raise NotLoaded(f"{schema.name}.{name} is not loaded. {_cure(instance, name)} or load it.")
     if key is None:
         return None
     state = slot(instance, "_state")
-    made = sparse(relation.target, key)
+    made = sparse(relation.target, relation.far, key)
     origin = relation.name if state is None or state.origin is None else f"{state.origin}__{relation.name}"
     database = state.database if state is not None else None
-    set_attribute(made, "_state", InstanceState(database=database, origin=origin))
+    made_state = InstanceState(database=database, origin=origin)
+    if relation.far is not relation.target.key:
+        made_state.known = relation.far
+    set_attribute(made, "_state", made_state)
     set_attribute(instance, relation.name, made)
     return made
 
 
-def sparse(schema: Schema, key: Any) -> Instance:
-    """An instance that knows only its key."""
-    return cast("Instance", persistence.from_values(schema, {schema.key.name: key}, None, hook=False))
+def sparse(schema: Schema, field: FieldSpec, value: Any) -> Instance:
+    """An instance that knows only its key, or another unique field."""
+    return cast("Instance", persistence.from_values(schema, {field.name: value}, None, hook=False))
+
+
+def known_by(instance: Instance, schema: Schema) -> FieldSpec:
+    """The field that tells which row an instance is: its key, unless it was reached over a key to another field."""
+    if key_of(instance) is None:
+        return cast("FieldSpec", getattr(slot(instance, "_state"), "known", schema.key))
+    return schema.key
 
 
 async def load_columns(instance: Instance, schema: Schema, names: list[str]) -> None:
     """Read columns of the row into the instance."""
     wanted = [persistence.field_named(schema, name) for name in names] or list(schema.fields.values())
-    key = key_of(instance)
-    fields = [spec for spec in wanted if not spec.in_key]
+    by = known_by(instance, schema)
+    key = slot(instance, by.name)
+    fields = [spec for one in wanted for spec in one.fields if not by.in_key or not spec.in_key]
     read = _read_columns if schema.implied is None else _read_visible_columns
-    row = await read(database_of(instance), schema, fields, key)
+    row = await read(database_of(instance), schema, fields, by, key)
     if row is None:
         hidden = ""
         if schema.implied is not None:
@@ -164,8 +185,8 @@ async def load_columns(instance: Instance, schema: Schema, names: list[str]) -> 
         raise schema.does_not_exist(f"The row of {instance!r} no longer exists{hidden}.")
     persistence.note_loaded(instance, schema, row)
     for spec in fields:
-        if spec.relation is not None:
-            forget_relation(instance, spec.relation)
+        for relation in spec.relations:
+            forget_relation(instance, relation)
     state = slot(instance, "_state")
     if state is not None:
         state.changed.difference_update(row)
@@ -173,17 +194,21 @@ async def load_columns(instance: Instance, schema: Schema, names: list[str]) -> 
         instance.after_load()
 
 
-async def _read_columns(database: Database, schema: Schema, fields: Sequence[FieldSpec], key: Any) -> Any:
+async def _read_columns(
+    database: Database, schema: Schema, fields: Sequence[FieldSpec], by: FieldSpec, key: Any
+) -> Any:
     """Columns of the row with a key, by attribute; `None` without such a row."""
-    rows = await joined.read_columns(database, schema, fields, [key], write=False)
+    rows = await joined.read_columns(database, schema, fields, [key], key=by, write=False)
     return rows.get(key)
 
 
-async def _read_visible_columns(database: Database, schema: Schema, fields: Sequence[FieldSpec], key: Any) -> Any:
+async def _read_visible_columns(
+    database: Database, schema: Schema, fields: Sequence[FieldSpec], by: FieldSpec, key: Any
+) -> Any:
     """The same, unless the row is hidden by what its schema implies."""
     names = tuple([spec.name for spec in fields])
     query = Query(schema).replace(
-        where=(conditions(Query(schema), (), {"pk": key}),),
+        where=(Leaf(checked_lookup(schema, intern(schema, (), by), OPERATORS["exact"]), (key,)),),
         columns=tuple([intern(schema, (), spec) for spec in (*fields, *schema.keys)]),
         selection=Selection(form="dict", names=(*names, *[f"key {spec.name}" for spec in schema.keys])),
     )

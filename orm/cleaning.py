@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from orm import clocks
 from orm.exceptions import FieldError, ValidationError
 from orm.expressions import Condition, Expression
-from orm.instances import is_new, key_of, loaded, schema_of, set_attribute, slot
+from orm.instances import is_new, loaded, schema_of, set_attribute, slot
 from orm.schema import Instance, Schema
 from orm.specs import FieldSpec
 from orm.validation import invalid, validator
@@ -94,9 +94,10 @@ def adopt_keys(instance: Instance, schema: Schema) -> Problems:
         if spec.attribute is None or slot(instance, spec.attribute) is not None:
             continue
         related = slot(instance, spec.name)
-        if related is None:
+        relation = schema.relation(spec.name) if related is not None else None
+        if related is None or relation is None:
             continue
-        key = key_of(related)
+        key = slot(related, relation.far.name)
         if key is None:
             message = f"{related!r} has no key yet. Save it first"
             problems.append({"type": "unsaved", "loc": (spec.name,), "msg": message, "input": related})

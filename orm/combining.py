@@ -10,6 +10,7 @@ from orm import kinds, lookups
 from orm.exceptions import FieldError
 from orm.expressions import Annotation, output_of
 from orm.query import Query, QueryHolder, walk
+from orm.references import refuse_key
 from orm.sources import CTE, CTEColumn, Join, SetOperation, SourceColumn
 from orm.specs import FieldSpec
 from orm.subqueries import Subselect
@@ -36,6 +37,9 @@ def combined(operator: str, first: Query, others: Sequence[object]) -> Query:
         if not isinstance(other, QueryHolder):
             raise FieldError(f"{method}() takes query sets, not {other!r}.")
         members.append(other.query)
+    for query in members:
+        for column in query.columns or ():
+            refuse_key(column, f"put into a {method}")
     for query in members[1:]:
         _check_same(method, first, query)
     for query in members:

@@ -8,14 +8,14 @@ from typing import Any, cast
 from orm.conditions import Compared, Constant, Leaf, Lookup, Members, kind_of, simplify
 from orm.exceptions import FieldError, ValidationError
 from orm.expressions import Condition, Reference
-from orm.hierarchy import descends
 from orm.jsonlookups import CONTAINS
+from orm.keys import KIND
 from orm.kinds import comparable
-from orm.operands import check_text, checked_items, items_of, key_of, key_target, listed, operand_check
+from orm.operands import check_text, checked_items, items_of, key_field, key_of, listed, operand_check
 from orm.operators import NOT_NULL, OPERATORS, Operator, needs_folding
 from orm.parameters import Param, ParameterLeaf, ParameterMembers, Slot
 from orm.query import Node, Query, QueryHolder
-from orm.references import checked_lookup, intern
+from orm.references import checked_lookup, intern, width
 from orm.subqueries import Subselect
 
 _NEVER = Constant(False)
@@ -148,10 +148,9 @@ def _compare_expression(lookup: Lookup, value: Any) -> Condition:
 
 def _check_kinds(lookup: Lookup, value: Node) -> None:
     """Raise `FieldError` for an expression that is never equal to what it is compared with, or by chance."""
-    if not comparable(lookup.kind, kind_of(value)):
-        raise FieldError(
-            f"{lookup.name} ({lookup.kind}) cannot be compared with {value!r} ({kind_of(value)}). Cast one of them."
-        )
+    kind = kind_of(value)
+    if not comparable(lookup.kind, kind) or (kind == KIND and width(lookup.left) != width(value)):
+        raise FieldError(f"{lookup.name} ({lookup.kind}) cannot be compared with {value!r} ({kind}). Cast one of them.")
 
 
 def _compare_parameter(lookup: Lookup, param: Param) -> Condition:
@@ -183,13 +182,14 @@ def _in_query(lookup: Lookup, query: Query) -> Condition:
         return _NEVER
     columns = query.columns
     if columns is None:
-        expected = key_target(lookup.left)
-        if expected is None or not descends(query.schema, expected):
+        field = key_field(lookup.left, query.schema)
+        if field is None:
             raise FieldError(
                 f"{lookup.name} cannot be compared with rows of {query.schema.name}. "
                 f"Name one column: .values_list('…')."
             )
-        columns = (intern(query.schema, (), query.schema.key),)
-    elif len(columns) != 1:
-        raise FieldError(f"{lookup.name} takes a query set of one column, not of {len(columns)}.")
+        columns = (intern(query.schema, (), field),)
+    elif (given := sum(map(width, columns))) != (wanted := width(lookup.left)):
+        number = "one column" if wanted == 1 else f"{wanted} columns"
+        raise FieldError(f"{lookup.name} takes a query set of {number}, not of {given}.")
     return Compared(lookup, Subselect(query.replace(columns=columns)))

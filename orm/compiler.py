@@ -23,6 +23,7 @@ from orm.hierarchy import holder
 from orm.operators import Element
 from orm.paths import leaves_table, reads_rows
 from orm.query import Counter, Node, PlacedQuery, Query, origin_of, walk
+from orm.references import parts_of
 from orm.scopes import Compilation, Scope, columns_of, labelled_key, same_key, value_of
 from orm.sources import CTE, CTEColumn, SetOperation, SourceColumn
 from orm.specs import FieldSpec
@@ -61,7 +62,7 @@ def _columns(query: Query, scope: Scope) -> list[Element]:
     if query.selection.link is not None:
         columns += columns_of(scope.table((query.selection.link,)), link_key(query))
     if query.columns is not None:
-        return columns + [_labelled(node, scope) for node in query.columns]
+        return columns + [_labelled(part, scope) for node in query.columns for part in parts_of(node)]
     for entity in entities.entities(query):
         scope.compilation.entities.append(entity)
         columns += entities.columns(entity, scope)
@@ -270,7 +271,7 @@ def _inside(node: Subselect, scope: Scope) -> sa.Select[Any]:
 
     def columns(inner: Scope) -> list[Element]:
         if query.columns is not None:
-            return [_labelled(column, inner) for column in query.columns]
+            return [_labelled(part, inner) for column in query.columns for part in parts_of(column)]
         return columns_of(inner.tables[()], query.schema.key)
 
     statement = _statement(placed, scope.compilation, columns, scope)

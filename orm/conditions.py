@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 import sqlalchemy as sa
 
 from orm.expressions import Condition, Expression, Function, Reference, Tree, as_condition, output_of
+from orm.keys import KIND
 from orm.operators import Operator
 from orm.query import Node, walk
 from orm.validation import Checker, operand_checker
@@ -38,10 +39,11 @@ class Lookup:
         key: what distinguishes it in a shape; `None` where `left` has values, which every condition has to list.
         plain: `left` is a column, or functions of one, without values.
         kind: which lookups `left` has.
+        in_json: its values are such that SQLite compares them with the elements of a JSON array.
         check: checks an operand and gives it as it is sent.
     """
 
-    __slots__ = ("check", "key", "kind", "left", "operator", "plain")
+    __slots__ = ("check", "in_json", "key", "kind", "left", "operator", "plain")
 
     def __init__(self, left: Expression, operator: Operator) -> None:
         self.left = left
@@ -53,6 +55,7 @@ class Lookup:
             isinstance(part, Reference) or (isinstance(part, Function) and part.of_row) for part in walk(left)
         )
         self.kind = kind_of(left)
+        self.in_json = self.kind in _JSON_LISTS or (self.kind == KIND and _json_key(left))
         bounded = operator.name in ("exact", "in")
         self.check: Checker = operand_checker(self.name, left.output, self.kind, bounded=bounded, core=operator.core)
 
@@ -77,6 +80,12 @@ class Lookup:
     def parts(self) -> tuple[Node, ...]:
         """What its conditions have as a part: `left`, unless it is a column, of which the key says all."""
         return () if self.plain else (self.left,)
+
+
+def _json_key(left: Node) -> bool:
+    return isinstance(left, Reference) and all(
+        left.owner.value_spec(part).kind in _JSON_KEYS for part in left.spec.parts
+    )
 
 
 def kind_of(node: Node) -> str:
@@ -169,7 +178,7 @@ class Members(Looked):
 
     def as_one(self, engine: str) -> bool:
         """Whether the engine takes the whole list as one parameter."""
-        return engine == "postgresql" or (engine == "sqlite" and self.lookup.kind in _JSON_LISTS)
+        return engine == "postgresql" or (engine == "sqlite" and self.lookup.in_json)
 
     def padded(self) -> int:
         """How many parameters it has elsewhere."""
@@ -190,6 +199,7 @@ class Members(Looked):
 
 # The kinds whose values SQLite compares with the elements of a JSON array: text and whole numbers.
 _JSON_LISTS: Final = frozenset({"text", "integer"})
+_JSON_KEYS: Final = _JSON_LISTS | {"date", "datetime", "naive_datetime", "time", "uuid"}  # which SQLite has as text
 
 
 class Compared(Condition):

@@ -112,11 +112,12 @@ def unique_sets(schema: Schema) -> list[tuple[tuple[FieldSpec, ...], UniqueConst
     last.
     """
     sets: list[tuple[tuple[FieldSpec, ...], UniqueConstraint | None]] = [(schema.keys, None)]
-    sets += [((spec,), None) for spec in schema.fields.values() if spec.unique]
+    sets += [(fields, None) for fields in schema.unique_columns()]
     parts = [part for part in schema.options.parts if isinstance(part, UniqueConstraint) and part.deferrable is None]
     for part in sorted(parts, key=lambda part: part.condition is not None):
         if part.fields:
-            sets.append((tuple([persistence.field_named(schema, name) for name in part.fields]), part))
+            named = [persistence.field_named(schema, name) for name in part.fields]
+            sets.append((tuple([spec for one in named for spec in one.fields]), part))
     return sets
 
 
@@ -128,7 +129,7 @@ def _choices(schema: Schema) -> str:
 def _named(schema: Schema, option: str, names: Iterable[str]) -> list[FieldSpec]:
     if isinstance(names, str):
         raise FieldError(f"{option} takes a list of names, as in [{names!r}], not {names!r}.")
-    found = list(dict.fromkeys([persistence.settable(schema, name) for name in names]))
+    found = list(dict.fromkeys([spec for name in names for spec in persistence.settable(schema, name).fields]))
     if not found:
         raise FieldError(f"{option} is empty. Choose from: {', '.join(schema.names)}.")
     return found
@@ -345,6 +346,7 @@ def _become(instance: Instance, values: Mapping[str, Any], made: Mapping[str, An
     """Let an instance be the row; related instances that are no longer its own are forgotten."""
     row = {**values, **made}
     for spec in schema_of(instance).fields.values():
-        if spec.relation is not None and row.get(spec.name) != values.get(spec.name):
-            forget_relation(instance, spec.relation)
+        if spec.relations and row.get(spec.name) != values.get(spec.name):
+            for relation in spec.relations:
+                forget_relation(instance, relation)
     persistence.stored(instance, {}, row, database)

@@ -17,9 +17,10 @@ from orm.exceptions import FieldError
 from orm.expressions import Condition, Expression
 from orm.query import Node
 from orm.rowterms import Term
-from orm.schema import Schema, TablePart
+from orm.schema import Schema
 from orm.specs import FieldSpec
 from orm.support import PREFIXES, Needs
+from orm.tables import TablePart
 
 Deferrable = Literal["deferred", "immediate"]
 """When a constraint that may wait is checked, unless a transaction says otherwise."""

@@ -30,7 +30,7 @@ from orm.functions.math import Random
 from orm.loader import Loader, row_loader
 from orm.operators import OPERATORS
 from orm.query import Node, Path, Query, Selection, walk
-from orm.references import intern
+from orm.references import intern, parts_of
 from orm.schema import Schema
 
 T = TypeVar("T")
@@ -204,8 +204,8 @@ def keyset(query: Query, engine: str) -> Keyset:
     own = order_of_groups(query)
     terms: dict[Node, Term] = {}
     descending = False
-    for number, node in enumerate(query.order or ()):
-        term = _term(query, cast("Ordering", node), number, engine)
+    for number, node in enumerate(_plain(query.order or ())):
+        term = _term(query, node, number, engine)
         descending = term.descending
         terms.setdefault(term.by, term)
         if query.groups is None and all(key.parts[0] in terms for key in own):
@@ -215,6 +215,16 @@ def keyset(query: Query, engine: str) -> Keyset:
             term = _term(query, Ordering(ordering.parts[0], descending=descending), number, engine)
             terms[term.by] = term
     return tuple(terms.values())
+
+
+def _plain(order: Sequence[Node]) -> list[Ordering]:
+    """The terms of an order, those by a key of several fields one by one."""
+    terms = [cast("Ordering", term) for term in order]
+    return [
+        Ordering(part, descending=term.descending, nulls=cast("Any", term.nulls))
+        for term in terms
+        for part in parts_of(term.parts[0])
+    ]
 
 
 def _term(query: Query, node: Ordering, number: int, engine: str) -> Term:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -16,14 +16,15 @@ from orm.exclusion import ExclusionConstraint
 from orm.expressions import F
 from orm.hierarchy import inherit
 from orm.inheritance import check_own, discriminator_of, kind_of_heir
+from orm.keys import CompositeKey, attribute_of, composite, named_fields
 from orm.numeric import BigAutoField
 from orm.ordering import ordering
 from orm.plaintext import snake_case
 from orm.query import Node, Query
 from orm.queryset import Objects
 from orm.relations import RelationField
-from orm.schema import Instance, Options, Registry, RelationSpec, Schema
-from orm.specs import Computation, FieldSpec
+from orm.schema import Instance, Options, Registry, Schema
+from orm.specs import MISSING, Computation, FieldSpec, RelationSpec
 
 GenerateThrough = Callable[[str, Options, RelationSpec], RelationSpec]
 """Gives a many-to-many relation without a model between the generated one."""
@@ -104,8 +105,15 @@ def _filters(name: str, said: Any) -> dict[str, Any]:
     return {label: given for label, given in filters.items() if given is not None}
 
 
-def check_name(model: str, name: str, base_model: type) -> None:
-    """Raise `FieldError` for a name that would hide an attribute of every model, or that filters could not spell."""
+def check_name(model: str, name: str, base_model: type, *, key: bool = False) -> None:
+    """Raise `FieldError` for a name that would hide an attribute of every model, or that filters could not spell.
+
+    A `key` of several fields is the primary key, and has its name.
+    """
+    if key and name == "pk":
+        return
+    if key:
+        raise FieldError(f"{model}.{name} is the primary key, whose name is pk: pk = CompositePrimaryKey(…).")
     if "__" in name or name.startswith("_") or name.endswith("_"):
         raise FieldError(
             f"{model}.{name}: a field's name has no double underscore and no underscore at its ends, since '__' "
@@ -178,20 +186,22 @@ def schema_of_body(
             f"{name}.Meta.renamed_from is {tablename!r}, the name that its table has now. Give the previous one."
         )
     registry.check_free(name, tablename if kind in (None, "joined") else None)
-    columns, related = _specs(name, options, declared, generate_through)
+    columns, related, key = _specs(name, options, declared, generate_through)
+    composites = _composites(name, columns, related, key)
     if parent is not None:
         check_own(name, kind or "", parent, columns, related)
         columns, related = {**parent.fields, **columns}, {**parent.relation_specs, **related}
+        composites = {**parent.composites, **composites}
     _check_columns(name, columns, related)
     _check_enumerations(name, registry, columns)
-    if not any(spec.primary_key for spec in columns.values()):
+    if "pk" not in composites and not any(spec.primary_key for spec in columns.values()):
         if "id" in columns or "id" in related:
             raise FieldError(f"{name}.id is not the primary key. Declare one: primary_key=True.")
         columns = {"id": BigAutoField().spec("id"), **columns}
     discriminator = discriminator_of(name, options, parent, kind, columns)
     if discriminator is not None:
         columns[discriminator.own.name] = discriminator.own
-    schema = Schema(name, registry, tablename, columns, related, options)
+    schema = Schema(name, registry, tablename, columns, related, options, composites)
     if discriminator is not None:
         schema.discriminator, schema.identity = discriminator.field, discriminator.identity
     if parent is not None and kind is not None:
@@ -202,10 +212,11 @@ def schema_of_body(
 
 def _specs(
     name: str, options: Options, declared: Mapping[str, Any], generate_through: GenerateThrough
-) -> tuple[dict[str, FieldSpec], dict[str, RelationSpec]]:
-    """The records of what is declared: of columns and of relations."""
+) -> tuple[dict[str, FieldSpec], dict[str, RelationSpec], CompositeKey | None]:
+    """The records of what is declared: of columns, of relations, and the key of several fields."""
     columns: dict[str, FieldSpec] = {}
     related: dict[str, RelationSpec] = {}
+    key_of_several: CompositeKey | None = None
     for field_name, field in declared.items():
         if isinstance(field, RelationField):
             spec, relation = field.specs(field_name)
@@ -214,13 +225,56 @@ def _specs(
             if relation.kind == "many_to_many" and relation.through is None:
                 relation = generate_through(name, options, relation)
             related[field_name] = relation
+        elif isinstance(field, CompositeKey):
+            key_of_several, spec = field, None
         else:
             spec = field.spec(field_name)
         if spec is not None:
             if spec.name in columns:
                 raise FieldError(f"{name}.{spec.name} is declared twice: as a field, and as the key of a relation.")
             columns[spec.name] = spec
-    return columns, related
+    return columns, related, key_of_several
+
+
+def _composites(
+    name: str, columns: dict[str, FieldSpec], related: dict[str, RelationSpec], key: CompositeKey | None
+) -> dict[str, FieldSpec]:
+    """The fields that stand for several ones; notes in the columns which keys they are parts of."""
+    held = {
+        relation.name: [
+            spec.name for spec in named_fields(f"{name}.{relation.name}: from_fields", relation.from_fields, columns)
+        ]
+        for relation in related.values()
+        if relation.from_fields
+    }
+    in_key = [] if key is None else [spec.name for spec in key.parts(name, columns)]
+    for column in {*in_key, *[column for names in held.values() for column in names]}:
+        part_of = tuple([relation for relation, names in held.items() if column in names])
+        columns[column] = replace(columns[column], in_key=columns[column].in_key or column in in_key, part_of=part_of)
+    composites: dict[str, FieldSpec] = {}
+    if in_key:
+        composites["pk"] = composite("pk", [columns[column] for column in in_key], primary_key=True)
+    for relation, names in held.items():
+        parts = [columns[column] for column in names]
+        _check_actions(name, related[relation], parts)
+        attribute = names[0]
+        if len(parts) > 1:
+            attribute = related[relation].attribute or ""
+            composites[attribute] = composite(attribute, parts, relation=relation)
+        null = any(part.null for part in parts)
+        related[relation] = replace(related[relation], attribute=attribute, null=null)
+    return composites
+
+
+def _check_actions(name: str, relation: RelationSpec, parts: Sequence[FieldSpec]) -> None:
+    """Raise `FieldError` for a key whose fields cannot be set to NULL, or to a default, as it says."""
+    for option in ("on_delete", "on_update"):
+        action = getattr(relation, option)
+        for part in parts:
+            if action == "SET NULL" and not part.null:
+                raise FieldError(f"{name}.{relation.name}: {option}=SET_NULL needs null=True in {part.label}.")
+            if action == "SET DEFAULT" and part.default is MISSING and part.server_default is None:
+                raise FieldError(f"{name}.{relation.name}: {option}=SET_DEFAULT needs a default of {part.label}.")
 
 
 def _check_parts(schema: Schema) -> None:
@@ -322,7 +376,9 @@ def row_class(schema: Schema, module: str) -> type[Instance]:
         if spec.kind == "reverse":
             slots.append(spec.name)  # one row, if what it reverses is one to one
     base: type[Instance] = Instance if parent is None else parent.row
-    return type(f"{schema.name}Row", (base,), {"__slots__": tuple(slots), "__module__": module})
+    namespace: dict[str, Any] = {name: attribute_of(spec) for name, spec in schema.composites.items()}
+    namespace |= {"__slots__": tuple(slots), "__module__": module}
+    return type(f"{schema.name}Row", (base,), namespace)
 
 
 def _may_be_many(spec: RelationSpec) -> bool:

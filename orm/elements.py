@@ -15,6 +15,7 @@ from orm.functions.base import KeyText, has_collation
 from orm.functions.dates import Now
 from orm.operators import Element
 from orm.query import Node, origin_of
+from orm.references import parts_of
 from orm.scopes import Scope, value_of
 from orm.subqueries import Outer, OuterRef
 
@@ -134,6 +135,10 @@ def _outer_reference(node: OuterRef, scope: Scope) -> Element:
 def order(node: Node, scope: Scope) -> list[Element]:
     """The terms of ORDER BY that an `Ordering` is."""
     assert isinstance(node, Ordering)
+    parts = parts_of(node.parts[0])
+    if len(parts) > 1:
+        each = [Ordering(part, descending=node.descending, nulls=cast("Any", node.nulls)) for part in parts]
+        return [term for part in each for term in order(part, scope)]
     column = element(node.parts[0], scope)
     if isinstance(column, (sa.True_, sa.False_, sa.Null)):
         return []  # an order of nothing, and PostgreSQL takes no constant

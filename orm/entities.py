@@ -65,5 +65,5 @@ def _loaded_fields(schema: Schema, prefix: str, only: Words, deferred: Words) ->
     here = {word for word in named if "__" not in word}
     if here:
         needed = {word.partition("__")[0] for word in named if "__" in word}
-        wanted = [spec for spec in wanted if spec.name in here or spec.relation in needed]
+        wanted = [s for s in wanted if s.name in here or not needed.isdisjoint(s.relations)]
     return (*[spec for spec in schema.keys if spec not in wanted], *wanted)

@@ -17,8 +17,9 @@ from orm.exceptions import FieldError
 from orm.expressions import Condition, Expression, Ordering
 from orm.query import Node
 from orm.rowterms import Term
-from orm.schema import Schema, TablePart
+from orm.schema import Schema
 from orm.support import Needs
+from orm.tables import TablePart
 
 _OPERATOR: Final = re.compile(r"(?!.*(--|/\*))[+\-*/<>=~!@#%^&|`?]+")
 """What an operator is made of (https://www.postgresql.org/docs/current/sql-createoperator.html)."""

@@ -12,11 +12,12 @@ from typing import Any, Final, cast
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from orm import enumerations, jsonpath, types
+from orm import enumerations, jsonpath, rowvalues, types
 from orm.conditions import Compared, Constant, Leaf, Members
 from orm.elements import element, json_path, made
 from orm.exceptions import FieldError
 from orm.expressions import Clause, Condition, Reference, Tree
+from orm.keys import KIND
 from orm.operators import Element, fold, needs_folding
 from orm.paths import can_be_null, has_conditions, many, many_paths, needs_row, stays_within
 from orm.query import Node, Path
@@ -122,14 +123,24 @@ def _leaf(node: Node, scope: Scope) -> Element:
         left = node.left
         if isinstance(left, Reference) and left.keys and not node.lookup.operator.whole:
             return _json_leaf(node, cast("Any", left), scope)
+        if node.lookup.kind == KIND:
+            return rowvalues.compared(node, _columns(cast("Any", left), scope), scope.compilation)
         return _plain_leaf(node, scope)
     if isinstance(node, Members):
+        if node.lookup.kind == KIND:
+            return rowvalues.among(node, _columns(node.left, scope), scope.compilation)
         return _members(node, scope)
     if isinstance(node, Compared):
         return _compared(node, scope)
     if isinstance(node, Condition):
         raise FieldError(f"{node!r} is not a condition that can be asked for.")
     return element(node, scope)
+
+
+def _columns(left: Node, scope: Scope) -> list[Element]:
+    """The columns of a key of several fields."""
+    reference = cast("Reference", left)
+    return columns_of(scope.table(reference.path), reference.spec)
 
 
 def _apart(node: Node, scope: Scope, hidden: Sequence[Path]) -> Element:

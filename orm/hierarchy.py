@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from orm.plaintext import snake_case
-from orm.schema import Relation, RelationSpec, Schema, extend_table
-from orm.specs import FieldSpec
+from orm.schema import Relation, Schema, extend_table
+from orm.specs import FieldSpec, RelationSpec
 
 _BACK: Final = "step from the parent's row"
 
@@ -46,7 +46,13 @@ def inherit(schema: Schema, parent: Schema, kind: str) -> None:
 def _own_table(schema: Schema) -> Schema:
     """What of a row is in the last of its tables, for those who write there."""
     table = Schema(
-        schema.name, schema.registry, schema.tablename, schema.columns, schema.relation_specs, schema.options
+        schema.name,
+        schema.registry,
+        schema.tablename,
+        schema.columns,
+        schema.relation_specs,
+        schema.options,
+        schema.composites,
     )
     table.parent, table.root, table.host = schema.parent, schema.root, schema.host
     return table

@@ -13,6 +13,7 @@ from orm.exceptions import FieldError, ValidationError
 from orm.fields import Field
 from orm.hierarchy import family, heirs
 from orm.implied import imply
+from orm.keys import CompositeKey
 from orm.plaintext import snake_case
 from orm.relations import RelationField
 from orm.schema import Instance, Options, Schema
@@ -50,8 +51,8 @@ def method_resolution(name: str, bases: Sequence[type]) -> list[type]:
 
 
 def is_declared(value: object) -> bool:
-    """Whether a value in a class body is a field or a relation."""
-    return isinstance(value, (Field, RelationField))
+    """Whether a value in a class body is a field, a relation or a key of several fields."""
+    return isinstance(value, (Field, RelationField, CompositeKey))
 
 
 def own_declarations(name: str, order: Sequence[type], namespace: Mapping[str, Any]) -> dict[str, Any]:

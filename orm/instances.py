@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from orm.database import Database
-from orm.schema import Instance, InstanceState, Schema
+from orm.schema import Instance, Schema
+from orm.states import InstanceState
 
 set_attribute = object.__setattr__
 """Sets an attribute past change tracking."""

@@ -101,9 +101,17 @@ async def update_many(
 
 
 async def read_columns(
-    database: Database, schema: Schema, fields: Sequence[FieldSpec], keys: Sequence[Any], *, write: bool = True
+    database: Database,
+    schema: Schema,
+    fields: Sequence[FieldSpec],
+    keys: Sequence[Any],
+    *,
+    key: FieldSpec | None = None,
+    write: bool = True,
 ) -> dict[Any, Row]:
-    """Some columns of the rows with these keys, by key."""
+    """Some columns of the rows with these keys, or values of another unique `key`, by it."""
+    if key is not None and key is not schema.key:
+        return await _read_by(database, schema, fields, keys, key, write=write)
     found: dict[Any, Row] | None = None
     for table in schema.tables:
         own = [spec for spec in fields if spec.name in table.fields]
@@ -112,6 +120,18 @@ async def read_columns(
             before = {key: Row() for key in read} if found is None else found
             found = {key: before[key] | row for key, row in read.items() if key in before}
     return found or {}
+
+
+async def _read_by(
+    database: Database, schema: Schema, fields: Sequence[FieldSpec], keys: Sequence[Any], key: FieldSpec, *, write: bool
+) -> dict[Any, Row]:
+    if schema.link is None:
+        return await writing.read_columns(database, schema, fields, keys, key=key, write=write)
+    holder = next(table for table in schema.tables if key.fields[0].name in table.fields)
+    told = await writing.read_columns(database, holder, holder.keys, keys, key=key, write=write)
+    own = {value: writing.key_in(schema, row) for value, row in told.items()}
+    rows = await read_columns(database, schema, fields, list(own.values()), write=write) if own else {}
+    return {value: told[value] | rows[at] for value, at in own.items() if at in rows}
 
 
 def by_table(schema: Schema, assigned: Assignments) -> list[Assignments]:

@@ -18,6 +18,7 @@ from sqlalchemy.types import TypeEngine
 
 from orm import types
 from orm.exceptions import FieldError
+from orm.keys import KIND
 from orm.schema import Instance
 from orm.specs import FieldSpec
 from orm.validation import json_value
@@ -89,7 +90,9 @@ def computed(kind: str, type: TypeEngine[Any] | None = None, *, null: bool = Tru
 
 def like(spec: FieldSpec, *, null: bool) -> FieldSpec:
     """The description of a computed value that is one of a column's, or may be NULL besides."""
-    return spec if spec.null == null else FieldSpec("", "", spec.type, spec.kind, spec.core, spec.operand, null=null)
+    if spec.null == null:
+        return spec
+    return FieldSpec("", "", spec.type, spec.kind, spec.core, spec.operand, null=null, parts=spec.parts)
 
 
 class FieldOf(Protocol[T_contra]):
@@ -248,4 +251,6 @@ _FLEXIBLE: Final = frozenset({"any", "json", "json_value", "enum"})
 def comparable(one: str, other: str) -> bool:
     """Whether values of two kinds can be compared, or a column of one take those of the other."""
     kinds = {one, other}
+    if KIND in kinds:
+        return kinds <= {KIND, "any"}
     return len(kinds) == 1 or kinds <= set(_NUMBERS) or bool(kinds & _FLEXIBLE)

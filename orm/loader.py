@@ -20,8 +20,9 @@ from orm.database import Database
 from orm.exceptions import DataError
 from orm.hierarchy import descends, heirs, without_steps
 from orm.query import Path
-from orm.schema import InstanceState, Relation, Schema
+from orm.schema import Relation, Schema
 from orm.specs import FieldSpec
+from orm.states import InstanceState
 
 Loader = Callable[[Sequence[Sequence[Any]], Database | None], list[Any]]
 """Makes values of rows; the database is given when it is not the registry's own, and instances remember it."""
@@ -77,7 +78,7 @@ class _Source:
 def instance_loader(
     entities: Sequence[LoadedEntity],
     *,
-    link: int = 0,
+    link: Sequence[Processor | None] = (),
     bound: bool = False,
     added: Mapping[str, Processor | None] = MappingProxyType({}),
 ) -> Loader:
@@ -85,15 +86,14 @@ def instance_loader(
 
     Args:
         entities: the root first, then what is read with it over to-one relations.
-        link: so many columns at the beginning are a key that is given beside the instance.
+        link: what turns the first columns into the values of a key, which is given beside the instance.
         bound: instances remember the database they are loaded from.
         added: the names of the last columns, which become attributes of the root, with what turns each into a value.
     """
     source = _Source()
     columns = [name for index, entity in enumerate(entities) for name in _columns(index, entity)]
     columns += [f"added_{name}" for name in added]
-    links = [f"link{index}" for index in range(link)]
-    columns[:0] = links
+    columns[:0] = [f"link{index}" for index in range(len(link))]
     source.names["new"] = object.__new__
     source.names["State"] = InstanceState
     source.add(0, "def load(rows, database):")
@@ -111,6 +111,7 @@ def instance_loader(
         _related(source, index, entity, variables, bound)
     if entities[0].after_load:
         source.add(2, f"{_variable(0)}.after_load()")
+    links = [_converted(source, f"convert_link{i}", process, f"link{i}") for i, process in enumerate(link)]
     source.add(2, f"append(({_key(links)}, {_variable(0)}))" if link else f"append({_variable(0)})")
     source.add(1, "return result")
     return source.compiled()
@@ -278,6 +279,7 @@ def row_loader(
     processors: Sequence[Processor | None],
     model: str,
     target: type[Any] | None = None,
+    widths: Sequence[int] = (),
 ) -> Loader:
     """A function that makes a dictionary, a tuple, a named tuple, the only value or an object of each row.
 
@@ -287,10 +289,13 @@ def row_loader(
         processors: what turns each into a value.
         model: the model's name.
         target: the class of the objects.
+        widths: of how many columns each value is made: of several, it is a tuple, or `None` where one of them is NULL.
     """
     source = _Source()
-    columns = [f"v{index}" for index in range(len(names))]
+    columns = [f"v{index}" for index in range(len(processors))]
     values = [_converted(source, f"convert{i}", process, f"v{i}") for i, process in enumerate(processors)]
+    if len(names) < len(columns):
+        values = _packed(columns, values, widths)
     if form == "dict":
         made = _dictionary(names, values)
     elif form == "flat":
@@ -314,6 +319,20 @@ def row_loader(
     else:
         source.add(1, f"return {rows}")
     return source.compiled()
+
+
+def _packed(columns: Sequence[str], values: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """The texts of values of which some are made of several columns."""
+    packed: list[str] = []
+    start = 0
+    for width in widths:
+        end = start + width
+        value = _key(values[start:end])
+        if width > 1:
+            value = f"(None if {' or '.join([f'{name} is None' for name in columns[start:end]])} else {value})"
+        packed.append(value)
+        start = end
+    return packed
 
 
 def _dictionary(names: Sequence[str], values: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from orm import transforms
+from orm.aggregates import Count
 from orm.comparing import compare
 from orm.conditions import Leaf, Lookup, Members, Q, kind_of, negate, simplify
 from orm.exceptions import FieldError
@@ -21,7 +22,7 @@ from orm.jsonpath import word_key
 from orm.operators import OPERATORS, names, reserved
 from orm.parameters import Param
 from orm.query import Node, Path, Query, QueryHolder, origin_of, walk
-from orm.references import checked_lookup, intern, moved, named_lookup, refuse_many, transformed
+from orm.references import checked_lookup, intern, moved, named_lookup, refuse_key, refuse_many, transformed
 from orm.schema import Relation, Schema
 from orm.sources import CTEColumn
 from orm.specs import FieldSpec
@@ -123,6 +124,10 @@ def _resolve_parts(query: Query, node: Node) -> Node:
     if isinstance(node, Function) or (node.parts and not isinstance(node, (Leaf, Members))):
         resolved: Any = node.with_children(tuple([resolve(query, part) for part in node.parts]))
         if isinstance(resolved, Expression):
+            computed = type(cast("object", resolved)).__name__
+            if not isinstance(resolved, (Condition, Count)):
+                for part in cast("tuple[Any, ...]", resolved.parts):
+                    refuse_key(part, f"compute {computed} of")
             cast("Any", resolved).check()
         return cast("Node", resolved)
     return _rooted(query, node)
@@ -234,9 +239,14 @@ def _parse(schema: Schema, words: str, *, operators: bool) -> Lookup:
             path, owner = path + way_to(owner, child), child
             continue
         if last is not None and operators and word in OPERATORS:
-            return _finish_column(schema, path, owner.key, [word, *rest], words, operators)
+            return _finish_column(schema, path, _key_at(last), [word, *rest], words, operators)
         raise owner.unknown(word)
-    return _finish_column(schema, path, owner.key, [], words, operators)
+    return _finish_column(schema, path, owner.key if last is None else _key_at(last), [], words, operators)
+
+
+def _key_at(relation: Relation) -> FieldSpec:
+    """What a relation's name stands for: what a foreign key refers to; for others, the key of the target."""
+    return relation.far if relation.holds_key else relation.target.key
 
 
 def _finish_column(schema: Schema, path: Path, spec: FieldSpec, rest: list[str], words: str, operators: bool) -> Lookup:

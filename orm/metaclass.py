@@ -28,9 +28,11 @@ from orm.inheritance import (
     parent_of,
     tell_apart,
 )
+from orm.keys import CompositeKey
 from orm.plaintext import snake_case
-from orm.schema import Options, RelationSpec, Schema
+from orm.schema import Options, Schema
 from orm.signals import inform
+from orm.specs import RelationSpec
 
 
 class ClassAttribute:
@@ -111,7 +113,7 @@ def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: d
     for field_name, value in own.items():
         del namespace[field_name]
         if value is not None:
-            check_name(name, field_name, root)
+            check_name(name, field_name, root, key=isinstance(value, CompositeKey))
     everything = declarations(name, fresh, own)
     check_managers(name, root, order, namespace, everything)
     said = own_options(order, namespace.get("Meta"))
@@ -183,7 +185,7 @@ def _finish(root: type[Any], model: Any, schema: Schema) -> None:
         own = type(error.__name__, (base,), namespace)
         setattr(schema, name, own)
         type.__setattr__(model, error.__name__, own)
-    for name in (*schema.fields, *schema.relation_specs):
+    for name in ("pk", *schema.fields, *schema.relation_specs):
         if name not in ModelMeta.__dict__:
             setattr(ModelMeta, name, ClassAttribute(name))
     schema.registry.add(schema)

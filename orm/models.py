@@ -20,7 +20,7 @@ from orm import (
     temporal,
     textual,
 )
-from orm.attributes import load_columns, missing, not_settable, set_value, sparse
+from orm.attributes import known_by, load_columns, missing, not_settable, set_value, sparse
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
 from orm.instances import database_of, forget_relation, held, is_new, key_of, schema_of, set_attribute, slot
@@ -30,8 +30,9 @@ from orm.prefetch import Prefetch, Reader, prefetch
 from orm.pydantic_models import core_schema_of
 from orm.query import Query
 from orm.queryset import Objects
-from orm.schema import Instance, InstanceState, Schema
+from orm.schema import Instance, Schema
 from orm.specs import MISSING
+from orm.states import InstanceState
 
 
 def _restore(model: Any, values: dict[str, Any], state: tuple[bool, set[str]] | None, extra: Any) -> Any:
@@ -109,10 +110,10 @@ class Model(Instance, metaclass=ModelMeta):
         schema = schema_of(self)
         state = self._state = InstanceState(new=True)
         for name, value in values.items():
-            if name not in schema.fields and (
-                name not in schema.relation_specs or schema.relation_specs[name].attribute is None
-            ):
-                raise not_settable(schema, name)
+            if name not in schema.fields and name != "pk":
+                relation = schema.relation_specs.get(name)
+                if relation is None or relation.attribute is None:
+                    raise not_settable(schema, name)
             setattr(self, name, value)
         for spec in schema.fields.values():
             if spec.name not in state.changed and spec.default is not MISSING:
@@ -134,7 +135,7 @@ class Model(Instance, metaclass=ModelMeta):
         if schema is None:
             raise FieldError(f"{cls.__name__} is abstract and has no rows.")
         checked = conditions(Query(schema), (), {"pk": key})
-        return cast("Self", sparse(schema, cast("Any", checked).values[0]))
+        return cast("Self", sparse(schema, schema.key, cast("Any", checked).values[0]))
 
     async def save(self, *, fields: Iterable[str] | None = None, using: Database | None = None) -> Self:
         """Insert a new instance; of a stored one, update what has changed since it was loaded.
@@ -173,7 +174,7 @@ class Model(Instance, metaclass=ModelMeta):
         What was changed and not saved is overwritten. Raises `DoesNotExist` when the row is gone.
         """
         schema = schema_of(self)
-        if is_new(self) or key_of(self) is None:
+        if is_new(self) or slot(self, known_by(self, schema).name) is None:
             raise InterfaceError(f"{self!r} has no row to load.")
         related = [name for name in names if name in schema.relation_specs]
         columns = [name for name in names if name not in related]
@@ -233,7 +234,8 @@ class Model(Instance, metaclass=ModelMeta):
     def __hash__(self) -> int:
         key = key_of(self)
         if key is None:
-            raise TypeError(f"{self!r} has no key yet, so it has no hash. Save it first.")
+            cure = "Save it first" if is_new(self) else "Load it first: await ….load()"
+            raise TypeError(f"{self!r} has no key yet, so it has no hash. {cure}.")
         return hash((schema_of(self).root.name, key))
 
     def __repr__(self) -> str:

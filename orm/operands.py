@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from orm.expressions import Reference
 from orm.hierarchy import descends
 from orm.query import Node
 from orm.schema import Instance, Schema
+from orm.specs import FieldSpec
 from orm.validation import Checker
 
 
@@ -50,12 +51,13 @@ def key_of(lookup: Lookup, value: Any) -> Any:
     """The key of an instance; any other value as it is."""
     if not isinstance(value, Instance):
         return value
-    expected = key_target(lookup.left)
     schema = type(value).__schema__
-    if expected is None or not descends(schema, expected):
-        wanted = f"an instance of {expected.name}" if expected else f"a value ({lookup.kind})"
+    field = key_field(lookup.left, schema)
+    if field is None:
+        expected = " or ".join([target.name for target in key_targets(lookup.left)])
+        wanted = f"an instance of {expected}" if expected else f"a value ({lookup.kind})"
         raise FieldError(f"{lookup.name} takes {wanted}, not one of {schema.name}.")
-    key = getattr(value, schema.key.name)
+    key = getattr(value, field.name)
     if key is None:
         raise ValidationError.single(
             lookup.name, f"{value!r} has no key yet. Save it before you use it in a filter.", value
@@ -63,21 +65,28 @@ def key_of(lookup: Lookup, value: Any) -> Any:
     return key
 
 
-def key_target(left: Node) -> Schema | None:
-    """The model whose key an expression is."""
+def key_targets(left: Node) -> Mapping[Schema, FieldSpec]:
+    """The models whose instances stand for a value of an expression, each with the field that has it."""
     if not isinstance(left, Reference):
-        return None
-    spec = left.spec
-    if spec.relation is not None:
-        relation = left.owner.relation(spec.relation)
-        return relation.target if relation else None
-    return left.owner if spec is left.owner.key else None
+        return {}
+    spec, owner = left.spec, left.owner
+    found: dict[Schema, FieldSpec] = {owner: spec} if spec is owner.key else {}
+    for name in spec.relations:
+        relation = owner.relation(name)
+        if relation is not None and relation.near is spec:
+            found[relation.target] = relation.far
+    return found
+
+
+def key_field(left: Node, schema: Schema) -> FieldSpec | None:
+    """The field of a model that has what an expression is compared with: the key that it is, or refers to."""
+    return next((field for target, field in key_targets(left).items() if descends(schema, target)), None)
 
 
 def operand_check(lookup: Lookup) -> Checker:
     """What checks one operand, as `compare` does."""
     if lookup.operator.operand == "text":
         return partial(check_text, lookup)
-    if key_target(lookup.left) is None:
+    if not key_targets(lookup.left):
         return lookup.check
     return lambda value: lookup.check(key_of(lookup, value))

@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeEngine
 from orm import enumerations
 from orm.engines import engine_name
 from orm.exceptions import FieldError, NotSupportedError
+from orm.keys import KIND
 
 Element = sa.ColumnElement[Any]
 Build = Callable[[Dialect, Element, tuple[Element, ...]], Element]
@@ -37,7 +38,7 @@ ORDERED: Final = frozenset(
         "json_value",
     }
 )
-COMPARABLE: Final = ORDERED | {"array", "range", "inet", "cidr", "macaddr"}
+COMPARABLE: Final = ORDERED | {"array", "range", "inet", "cidr", "macaddr", KIND}
 MOMENTS: Final = frozenset({"datetime", "naive_datetime"})
 DAYS: Final = MOMENTS | {"date"}
 CLOCKS: Final = MOMENTS | {"time"}

@@ -12,13 +12,15 @@ from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import expression, output_of
 from orm.instances import database_of, is_new, key_of, schema_of, set_attribute, slot, state_of
+from orm.keys import spread
 from orm.lookups import conditions, resolve
 from orm.mutations import mutated, noted
 from orm.plans import update_plan
 from orm.query import UNFILTERED, Node, Query
 from orm.references import refuse_many
-from orm.schema import Instance, InstanceState, Schema
+from orm.schema import Instance, Schema
 from orm.specs import FieldSpec
+from orm.states import InstanceState
 from orm.validation import validator
 
 I = TypeVar("I", bound=Instance)  # noqa: E741 - an instance of any model
@@ -136,7 +138,7 @@ def names_to_save(instance: Instance, names: Iterable[str] | None) -> list[str]:
     if names is None:
         return changed_names(instance)
     schema = schema_of(instance)
-    return [settable(schema, name).name for name in names]
+    return list(dict.fromkeys([spec.name for name in names for spec in settable(schema, name).fields]))
 
 
 def field_named(schema: Schema, name: str) -> FieldSpec:
@@ -344,12 +346,15 @@ def checked_values(schema: Schema, values: Mapping[str, Any]) -> dict[str, Any]:
     computed: dict[str, Any] = {}
     for name, value in values.items():
         spec = settable(schema, name)
-        if spec.name in plain or spec.name in computed:
+        if any(part.name in plain or part.name in computed for part in spec.fields):
             raise FieldError(f"{schema.name}.{spec.label} is given twice.")
-        if isinstance(value, cleaning.COMPUTED):
-            computed[spec.name] = value
+        if not isinstance(value, cleaning.COMPUTED):
+            plain |= spread(spec, related_key(schema, spec, value))
+        elif spec.parts:
+            names = ", ".join([part.label for part in spec.parts])
+            raise FieldError(f"{schema.name}.{spec.label} has no column of its own to compute. Set its parts: {names}.")
         else:
-            plain[spec.name] = related_key(schema, spec, value)
+            computed[spec.name] = value
     checked = validator(schema).partial(plain) | computed
     cleaning.fill(checked, schema.touched)
     return checked
@@ -367,9 +372,12 @@ def new_values(words: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> 
 
 def unique_fields(schema: Schema, words: Mapping[str, Any]) -> list[FieldSpec]:
     """The fields of a unique constraint that the words give in full."""
-    given = [spec for name in words if (spec := schema.field(name.removesuffix("__exact"))) is not None]
+    named = [spec for name in words if (spec := schema.field(name.removesuffix("__exact"))) is not None]
+    given = [part for spec in named for part in spec.fields]
+    if all(key in given for key in schema.keys):
+        return list(schema.keys)
     for spec in given:
-        if spec.unique or spec.primary_key:
+        if spec.unique:
             return [spec]
     for part in schema.options.parts:
         fields = [schema.field(name) for name in part.unique_fields]

@@ -20,8 +20,9 @@ from orm.expressions import Condition
 from orm.implied import Filters, Wanted, wanted_condition
 from orm.loader import LoadedEntity, LoadedVariant, Loader, Processor, instance_loader, row_loader
 from orm.query import Counter, Node, Query
+from orm.references import parts_of
 from orm.returning import Returned
-from orm.scopes import Compilation, Parameter
+from orm.scopes import Compilation, Parameter, columns_of
 from orm.specs import FieldSpec
 
 Binder = Callable[[Sequence[Any]], Sequence[Any]]
@@ -206,13 +207,14 @@ def _finish_write(
     if returned is None:
         return finish(query, statement, compilation, operation, given, writes=True)
     schema = query.schema
-    columns = [schema.table.c[spec.name] for spec in returned.fields]
+    columns = [column for spec in returned.fields for column in columns_of(schema.table, spec)]
     processors = tuple([types.result_processor(column.type, compilation.dialect) for column in columns])
     if returned.form == "instance":
         entity = LoadedEntity((), schema, returned.fields, processors)
         load = instance_loader([entity], bound=returned.bound)
     else:
-        load = row_loader(returned.form, returned.names, processors, schema.name)
+        widths = [len(spec.fields) for spec in returned.fields]
+        load = row_loader(returned.form, returned.names, processors, schema.name, widths=widths)
     return finish(query, statement.returning(*columns), compilation, operation, given, load=load, writes=True)
 
 
@@ -238,13 +240,15 @@ def _select(query: Query, bound: bool, compilation: Compilation, given: int) -> 
     processors = [types.result_processor(column.type, dialect) for column in columns]
     selection = query.selection
     if query.columns is not None:
-        load = row_loader(selection.form, selection.names, processors, query.schema.name, selection.target)
+        widths = [len(parts_of(node)) for node in query.columns]
+        load = row_loader(selection.form, selection.names, processors, query.schema.name, selection.target, widths)
     else:
         link = 0 if selection.link is None else len(compiler.link_key(query).fields)
         names = [repr(node) for node in query.added]
         end = len(processors) - len(names)
         added = dict(zip(names, processors[end:], strict=True))
-        load = instance_loader(_entities(compilation, processors[link:end]), link=link, bound=bound, added=added)
+        entities = _entities(compilation, processors[link:end])
+        load = instance_loader(entities, link=processors[:link], bound=bound, added=added)
     return finish(query, statement, compilation, "select", given, load=load, writes=selection.lock is not None)
 
 

@@ -147,7 +147,7 @@ class QuerySet(Rows[M]):
         spec = persistence.field_named(self._schema, field)
         if not (spec.unique or spec.primary_key):
             raise FieldError(f"in_bulk needs a unique field, and {self._schema.name}.{spec.label} is not unique.")
-        found = self if keys is None else self.filter(**{f"{spec.name}__in": keys})
+        found = self if keys is None else self.filter(**{f"{spec.label}__in": keys})
         return {getattr(instance, spec.name): instance for instance in await found}
 
     def from_statement(self, statement: Any, values: Mapping[str, Any] | None = None) -> StatementSet[M]:

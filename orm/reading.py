@@ -49,7 +49,8 @@ def column_words(schema: Schema, names: Iterable[str | Column[Any]]) -> frozense
         refuse_many(node, "read")
         if not isinstance(node, Reference) or node.keys:
             raise FieldError(f"{name!r} is not a column of {schema.name}.")
-        found.add("__".join([*[hop.name for hop in node.path if hop.spec.kind != "parent"], node.spec.name]))
+        hops = [hop.name for hop in node.path if hop.spec.kind != "parent"]
+        found |= {"__".join([*hops, spec.name]) for spec in node.spec.fields}
     return frozenset(found)
 
 

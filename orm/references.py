@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from orm.aggregates import Aggregate
 from orm.conditions import Lookup, kind_of
 from orm.exceptions import FieldError
-from orm.expressions import Condition, Expression, Reference
+from orm.expressions import Condition, Expression, Reference, output_of
 from orm.hierarchy import seen_from
+from orm.keys import KIND
 from orm.operators import OPERATORS, Operator, names, own
 from orm.query import Node, Path
 from orm.schema import Schema
@@ -21,11 +22,11 @@ def intern(schema: Schema, path: Path, spec: FieldSpec, keys: tuple[str | int, .
 
     A column that is inherited from a model with another table is a step further.
     """
-    if path and path[-1].holds_key and path[-1].far is spec:
-        path, spec = path[:-1], path[-1].near
+    if path and path[-1].holds_key and (path[-1].far is spec or spec in path[-1].far.parts):
+        path, spec = _before(path, spec)
     steps = (path[-1].target if path else schema).steps
     if steps:
-        path = (*path, *steps.get(spec.name, ()))
+        path = (*path, *steps.get(spec.fields[0].name, ()))
     if keys:
         return Reference(schema, path, spec, keys)
     identity = (path, spec)
@@ -51,6 +52,37 @@ def moved(schema: Schema, node: Node) -> Node:
     children = tuple([moved(schema, child) for child in node.children])
     changed = any(new is not old for new, old in zip(children, node.children, strict=True))
     return node.with_children(children) if changed else node
+
+
+def _before(path: Path, spec: FieldSpec) -> tuple[Path, FieldSpec]:
+    """The foreign key before the last step of a path that has the value of a field that it refers to."""
+    last = path[-1]
+    if last.far is spec:
+        return path[:-1], last.near
+    if last.near.null:  # where another part of it is NULL there is no row, whatever this one is
+        return path, spec
+    return path[:-1], next(near for near, far in last.pairs if far is spec)
+
+
+def parts_of(node: Node) -> tuple[Node, ...]:
+    """The columns of a key of several fields; any other expression alone."""
+    if not isinstance(node, Reference):
+        return (node,)
+    reference: Reference[Any] = cast("Any", node)
+    parts = reference.spec.parts
+    return tuple([intern(reference.schema, reference.path, part) for part in parts]) if parts else (reference,)
+
+
+def width(node: Node) -> int:
+    """How many columns a value has."""
+    return len(output_of(node).fields)
+
+
+def refuse_key(node: Node, what: str) -> None:
+    """Raise `FieldError` for a key of several fields, which is no value of one column."""
+    if isinstance(node, Expression) and kind_of(cast("Any", node)) == KIND:
+        names = ", ".join(map(repr, parts_of(cast("Any", node))))
+        raise FieldError(f"Cannot {what} {names}, a key of several fields. Name one of them.")
 
 
 def transformed(schema: Schema, left: Expression, transform: Transform) -> Expression:

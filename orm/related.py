@@ -14,7 +14,8 @@ from orm.conflicts import Conflict
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, NotLoaded, ValidationError
 from orm.expressions import Condition
-from orm.instances import forget_relation, is_new, key_of, set_attribute, slot
+from orm.instances import forget_relation, is_new, set_attribute, slot
+from orm.keys import spread
 from orm.operators import OPERATORS
 from orm.query import UNFILTERED, Query
 from orm.queryset import QuerySet
@@ -22,6 +23,7 @@ from orm.reading import is_instance_of
 from orm.references import checked_lookup, intern
 from orm.schema import Instance, Relation, Schema
 from orm.signals import ManyToManyEvent
+from orm.specs import FieldSpec
 
 M = TypeVar("M", bound=Instance)
 
@@ -179,7 +181,9 @@ class RelatedQuerySet(QuerySet[M]):
             return made
         if relation.inverse is None:
             raise FieldError(f"{relation!r} has no relation back.")
-        if relation.inverse in values or relation.far.name in values:
+        if relation.inverse in values or any(
+            part.name in values or part.label in values for part in relation.far.fields
+        ):
             raise FieldError(f"{relation.inverse} is {self._owner!r} here. Leave it out.")
         self._forget()
         return await super().create(**values)
@@ -194,7 +198,7 @@ class RelatedQuerySet(QuerySet[M]):
             if self._relation.through is not None:
                 await self._link(keys)
             else:
-                await self._point(keys, key_of(self._owner))
+                await self._point(keys)
         self._assign(instances, self._owner)
         self._forget()
 
@@ -217,26 +221,31 @@ class RelatedQuerySet(QuerySet[M]):
         wanted = list(instances)
         keys = self._keys(wanted)
         async with self._target().transaction():
-            there = set(await self._all().values_list("pk", flat=True))
+            by = self._told_by()
+            there = set(await self._all().values_list(by.label, flat=True))
             gone = [key for key in there if key not in set(keys)]
             if gone:
                 await self._unlink(gone)
                 self._forget()
-            await self.add(*[one for one in wanted if key_of(one) not in there])
+            await self.add(*[one for one in wanted if slot(one, by.name) not in there])
 
     def _all(self) -> QuerySet[M]:
         query = _related_query(self._owner, self._relation).replace(selection=self.query.whole())
         return cast("QuerySet[M]", QuerySet(query, self._database))
 
+    def _told_by(self) -> FieldSpec:
+        """The field of the related rows that tells them apart: what the rows between refer to, or else the key."""
+        return self._relation.target.key if self._relation.through is None else self._relation.far
+
     def _keys(self, instances: Sequence[M]) -> list[Any]:
         """The keys of instances, each checked to be a stored one of the target."""
         self._check_saved()
-        target = self._relation.target
+        target, by = self._relation.target, self._told_by()
         keys: list[Any] = []
         for one in instances:
             if not is_instance_of(target, one):
                 raise FieldError(f"{self._relation.name} takes instances of {target.name}, not {one!r}.")
-            key = key_of(one)
+            key = slot(one, by.name)
             if key is None or is_new(one):
                 raise ValidationError(f"{one!r} has no row yet. Save it first.")
             keys.append(key)
@@ -247,24 +256,24 @@ class RelatedQuerySet(QuerySet[M]):
         relation = self._relation
         if relation.through is None and relation.inverse is not None:
             for one in instances:
-                set_attribute(one, relation.far.name, owner and key_of(owner))
+                set_attribute(one, relation.far.name, owner and slot(owner, relation.near.name))
                 set_attribute(one, relation.inverse, owner)
 
     def _query_of(self, schema: Schema) -> Query:
         """All rows of a model that default filters do not hide here."""
         return Query(schema).replace(selection=self.query.whole())
 
-    async def _point(self, keys: list[Any], owner_key: Any) -> None:
-        """Let the foreign keys of these rows, of which there are instances, refer to the instance, or to nothing."""
+    async def _point(self, keys: list[Any]) -> None:
+        """Let the foreign keys of these rows, of which there are instances, refer to the instance."""
         relation = self._relation
         rows = QuerySet[Any](Query(relation.target).replace(selection=UNFILTERED), self._database)
-        await rows.filter(pk__in=keys).update(**{relation.far.name: owner_key})
+        await rows.filter(pk__in=keys).update(**{relation.far.label: slot(self._owner, relation.near.name)})
 
     def _between(self) -> tuple[Relation, Relation, QuerySet[Any]]:
         """The steps to the rows between and on to the target, and the rows between of this instance."""
         back, forward = cast("tuple[Relation, Relation]", self._relation.through)
         rows = QuerySet[Any](self._query_of(back.target), self._database)
-        return back, forward, rows.filter(**{back.far.name: key_of(self._owner)})
+        return back, forward, rows.filter(**{back.far.label: slot(self._owner, self._relation.near.name)})
 
     async def _change(
         self,
@@ -292,10 +301,11 @@ class RelatedQuerySet(QuerySet[M]):
 
     async def _link(self, keys: list[Any]) -> None:
         back, forward, rows = self._between()
-        there = set(await rows.filter(**{f"{forward.near.name}__in": keys}).values_list(forward.near.name, flat=True))
-        owner = key_of(self._owner)
+        word = forward.near.label
+        there = set(await rows.filter(**{f"{word}__in": keys}).values_list(word, flat=True))
+        owner = spread(back.far, slot(self._owner, self._relation.near.name))
         missing = [key for key in keys if key not in there]
-        links = [back.target.model(**{back.far.name: owner, forward.near.name: key}) for key in missing]
+        links = [back.target.model(**owner, **spread(forward.near, key)) for key in missing]
         if links:
             database = self._target()
             await self._change("pre_add", missing, partial(persistence.insert_all, back.target, links, database))
@@ -307,7 +317,7 @@ class RelatedQuerySet(QuerySet[M]):
             if keys is None:
                 await self._change("pre_clear", None, rows._delete_rows)
             else:
-                chosen = rows.filter(**{f"{forward.near.name}__in": keys})
+                chosen = rows.filter(**{f"{forward.near.label}__in": keys})
                 await self._change("pre_remove", keys, chosen._delete_rows)
             return
         if not relation.far.null:
@@ -316,7 +326,7 @@ class RelatedQuerySet(QuerySet[M]):
                 "Give them another one, or delete them."
             )
         rows = self._all() if keys is None else self._all().unfiltered().filter(pk__in=keys)
-        await rows.update(**{relation.far.name: None})
+        await rows.update(**{relation.far.label: None})
 
 
 def _remembered(owner: Instance) -> Any:

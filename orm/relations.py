@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast, overload
 
 import typing_extensions
@@ -10,8 +10,8 @@ from typing_extensions import TypedDict, Unpack
 
 from orm.exceptions import FieldError
 from orm.related import RelatedQuerySet
-from orm.schema import Instance, RelationSpec, Schema
-from orm.specs import MISSING, FieldSpec
+from orm.schema import Instance, Schema
+from orm.specs import MISSING, FieldSpec, RelationSpec
 
 M = TypeVar("M", bound=Instance)
 R = TypeVar("R", bound="Instance | None")
@@ -29,7 +29,7 @@ SET_DEFAULT: Final = "SET DEFAULT"
 NO_ACTION: Final = "NO ACTION"
 """A row that is referred to cannot be deleted, as seen at the end of the statement."""
 OnDelete = Literal["CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT", "NO ACTION"]
-_ON_DELETE: Final = (CASCADE, RESTRICT, SET_NULL, SET_DEFAULT, NO_ACTION)
+_ACTIONS: Final = (CASCADE, RESTRICT, SET_NULL, SET_DEFAULT, NO_ACTION)
 
 
 class KeyOptions(TypedDict, total=False):
@@ -37,6 +37,13 @@ class KeyOptions(TypedDict, total=False):
 
     Attributes:
         on_delete: what the database does when the row it refers to is deleted; `NO_ACTION` unless given.
+        on_update: what the database does when the key it refers to changes, in the same words.
+        deferrable: `"deferred"` if the database checks it at the end of the transaction, `"immediate"` if it checks it
+            at once unless the transaction says `SET CONSTRAINTS … DEFERRED` (PostgreSQL and SQLite).
+        constraint: `False` if the database does not check it: then the row it refers to may be missing.
+        to_field: the unique field that it refers to; the target's key unless given.
+        from_fields: the fields of this model that hold the key, instead of a column of its own.
+        to_fields: the fields of the target that these refer to, in the same order; its key unless given.
         related_name: the name of the relation back, where the target's class is not yours to edit.
         primary_key: it is the model's key (`OneToOne`).
         unique, index: constraints; a foreign key has an index unless told otherwise.
@@ -46,6 +53,12 @@ class KeyOptions(TypedDict, total=False):
     """
 
     on_delete: OnDelete
+    on_update: OnDelete
+    deferrable: Literal["deferred", "immediate"]
+    constraint: bool
+    to_field: str
+    from_fields: Sequence[str]
+    to_fields: Sequence[str]
     related_name: str
     primary_key: bool
     unique: bool
@@ -76,6 +89,8 @@ class RelationField:
                 through_fields=options.get("through_fields"),
             )
             return None, spec
+        if "from_fields" in options:
+            return None, self._without_column(name)
         attribute = f"{name}_id"
         default = options.get("default", MISSING)
         null = bool(options.get("null"))
@@ -99,7 +114,11 @@ class RelationField:
             relation=name,
             limits=options,
         )
-        relation = RelationSpec(
+        return key, self._foreign_key(name, attribute, null=null, unique=unique)
+
+    def _foreign_key(self, name: str, attribute: str, *, null: bool, unique: bool) -> RelationSpec:
+        options = self.options
+        return RelationSpec(
             name,
             "one_to_one" if unique else "foreign_key",
             self.to,
@@ -107,8 +126,18 @@ class RelationField:
             null,
             options.get("on_delete", NO_ACTION),
             options.get("related_name"),
+            on_update=options.get("on_update"),
+            deferrable=options.get("deferrable"),
+            constraint=bool(options.get("constraint", True)),
+            from_fields=tuple(options.get("from_fields", ())),
+            to_fields=(options["to_field"],) if "to_field" in options else tuple(options.get("to_fields", ())),
+            index=bool(options.get("index", True)),
         )
-        return key, relation
+
+    def _without_column(self, name: str) -> RelationSpec:
+        """The record of a key that other fields hold; the model says which they are, and whether they can be null."""
+        unique = self.kind == "one_to_one" or bool(self.options.get("unique"))
+        return self._foreign_key(name, f"_{name}_key", null=False, unique=unique)
 
 
 class _Unknown:
@@ -166,15 +195,59 @@ def _checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for option in options:
         if option not in possible:
             raise FieldError(f"{name} has no option {option!r}. Choose from: {', '.join(sorted(possible))}.")
-    on_delete = options.get("on_delete", NO_ACTION)
-    if on_delete not in _ON_DELETE:
-        choices = "CASCADE, RESTRICT, SET_NULL, SET_DEFAULT, NO_ACTION"
-        raise FieldError(f"{name} has no on_delete={on_delete!r}. Choose from orm's: {choices}.")
-    if on_delete == SET_NULL and not options.get("null"):
-        raise FieldError(f"{name}: on_delete=SET_NULL needs null=True.")
-    if on_delete == SET_DEFAULT and "default" not in options:
-        raise FieldError(f"{name}: on_delete=SET_DEFAULT needs a default, the key of a row.")
+    for option in ("on_delete", "on_update"):
+        action = options.get(option, NO_ACTION)
+        if action not in _ACTIONS:
+            choices = "CASCADE, RESTRICT, SET_NULL, SET_DEFAULT, NO_ACTION"
+            raise FieldError(f"{name} has no {option}={action!r}. Choose from orm's: {choices}.")
+        if "from_fields" in options:
+            continue  # its fields say it
+        if action == SET_NULL and not options.get("null"):
+            raise FieldError(f"{name}: {option}=SET_NULL needs null=True.")
+        if action == SET_DEFAULT and "default" not in options:
+            raise FieldError(f"{name}: {option}=SET_DEFAULT needs a default, the key of a row.")
+    _check_constraint(name, options)
+    _check_fields(name, options)
     return dict(options)
+
+
+def _check_constraint(name: str, options: Mapping[str, Any]) -> None:
+    deferrable = options.get("deferrable", "deferred")
+    if deferrable not in ("deferred", "immediate"):
+        raise FieldError(
+            f"{name} has no deferrable={deferrable!r}. Choose 'deferred' to check it at the end of the transaction, or "
+            "'immediate' to check it at once unless the transaction defers it."
+        )
+    if options.get("constraint", True):
+        return
+    for option in ("on_delete", "on_update", "deferrable"):
+        if option in options:
+            raise FieldError(f"{name}: without a constraint the database does nothing {option}. Leave one of them out.")
+
+
+_OF_A_COLUMN: Final = ("null", "default", "primary_key", "column", "comment", "to_field")
+
+
+def _check_fields(name: str, options: Mapping[str, Any]) -> None:
+    """Raise `FieldError` for fields of a key that are no list of names, or that contradict other options."""
+    for option in ("from_fields", "to_fields"):
+        names = options.get(option, ("",))
+        if isinstance(names, str) or not names or len(set(names)) < len(names):
+            raise FieldError(
+                f"{name}: {option} takes names of fields, each once, as in ('origin', 'hour'), not {names!r}."
+            )
+    if "from_fields" not in options:
+        if "to_fields" in options:
+            raise FieldError(f"{name}: to_fields belong to from_fields. For a key of one column give to_field='…'.")
+        return
+    for option in _OF_A_COLUMN:
+        if option in options:
+            raise FieldError(
+                f"{name} has from_fields and no column of its own, so {option} has no meaning. Give it to the fields, "
+                "or leave it out."
+            )
+    if len(options["from_fields"]) != len(options.get("to_fields", options["from_fields"])):
+        raise FieldError(f"{name}: from_fields and to_fields are pairs, and one of them has more names.")
 
 
 @overload

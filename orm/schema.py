@@ -6,44 +6,21 @@ on first use: relations to models that are declared later, the table, and caches
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
 from orm import ddl, tables, violations
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, IntegrityError, InterfaceError, MultipleObjectsReturned
-from orm.specs import MISSING, BoundedCache, FieldSpec, Implied
-
-NAMING_CONVENTION: Final = {
-    "pk": "pk_%(table_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-}
-
-
-class InstanceState:
-    """What is particular about an instance: a loaded and unchanged one of the default database has none.
-
-    Attributes:
-        new: it has no row yet.
-        changed: the attributes that were set since it was loaded or saved.
-        database: where it was loaded from, if that is not its registry's.
-        origin: the relation that it was reached over without being loaded, for the message that says how to.
-    """
-
-    __slots__ = ("changed", "database", "new", "origin")
-
-    def __init__(self, *, new: bool = False, database: Database | None = None, origin: str | None = None) -> None:
-        self.new = new
-        self.changed: set[str] = set()
-        self.database = database
-        self.origin = origin
+from orm.keys import attribute_of, check_kinds, check_unique, check_width, composite, named_fields, with_values
+from orm.specs import MISSING, BoundedCache, FieldSpec, Implied, Named, RelationSpec
+from orm.states import InstanceState
+from orm.tables import TablePart
 
 
 class Instance:
@@ -58,34 +35,6 @@ class Instance:
         def after_load(self) -> None: ...
 
         def clean(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RelationSpec:
-    """A relation as it was declared; `Schema.relation` resolves it on first use.
-
-    Attributes:
-        kind: what was declared; `parent` and `child` for the steps between the tables of joined inheritance.
-        to: the target's name or schema; for a reverse relation `Model.field`.
-        attribute: the attribute that holds the key, for a foreign key.
-        through: the name of the model between, for many-to-many.
-        through_fields: the names of its keys to this model and to the target.
-    """
-
-    name: str
-    kind: Literal["foreign_key", "one_to_one", "many_to_many", "reverse", "parent", "child"]
-    to: str | Schema
-    attribute: str | None = None
-    null: bool = False
-    on_delete: str = "NO ACTION"
-    related_name: str | None = None
-    through: str | Schema | None = None
-    through_fields: tuple[str, str] | None = None
-
-    @property
-    def target_name(self) -> str:
-        """The target's name as the user wrote it."""
-        return self.to if isinstance(self.to, str) else self.to.name
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
@@ -137,52 +86,6 @@ class Relation:
 
     def __repr__(self) -> str:
         return f"<Relation {self.source.name}.{self.name} to {self.target.name}>"
-
-
-class TablePart:
-    """What `Meta` adds to a table: a constraint or an index.
-
-    Attributes:
-        name: the name that it was given; `None` for one that the naming convention makes.
-        violation_message: what users are told when a row violates it.
-        unique_fields: the fields of which no two rows have the same values at any time; empty where it is about
-            something else, or about some of the rows.
-        unique_expressions: no two rows have the same values of its expressions.
-    """
-
-    __slots__ = ("name", "violation_message")
-
-    def __init__(self, name: str | None, violation_message: str | None = None) -> None:
-        for what, text in (("name", name), ("violation_message", violation_message)):
-            if text is not None and (not isinstance(text, str) or not text):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise FieldError(f"The {what} of {type(self).__name__} is a text, not {text!r}.")
-        self.name = name
-        self.violation_message = violation_message
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """What SQLAlchemy's constraint keeps for us."""
-        return {} if self.violation_message is None else {violations.MESSAGE: self.violation_message}
-
-    @property
-    def unique_fields(self) -> tuple[str, ...]:
-        return ()
-
-    @property
-    def unique_expressions(self) -> bool:
-        return False
-
-    def name_in(self, schema: Schema) -> str | None:
-        """The name that it was given, for the table of a schema."""
-        return None if self.name is None else self.name.replace("%(table)s", schema.tablename)
-
-    def check(self, schema: Schema) -> None:
-        """Raise `FieldError` for what a schema does not have, or a table cannot."""
-        raise NotImplementedError
-
-    def attach(self, schema: Schema, table: sa.Table) -> None:
-        """Add it to the table of a schema. Raises `FieldError` as `check` does."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +140,7 @@ class Schema:
         fields: Mapping[str, FieldSpec],
         relations: Mapping[str, RelationSpec],
         options: Options,
+        composites: Mapping[str, FieldSpec] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self.registry = registry
@@ -244,7 +148,9 @@ class Schema:
         self.options = options
         self.fields = dict(fields)
         self.relation_specs = dict(relations)
-        self.key = next(spec for spec in fields.values() if spec.primary_key)
+        self.composites = dict(composites)
+        """The fields that stand for several ones, by the attribute that has their value."""
+        self.key = composites.get("pk") or next(spec for spec in fields.values() if spec.primary_key)
         self.keys = self.key.fields
         self.version = next((spec for spec in fields.values() if spec.version), None)
         self.mutable = tuple(spec for spec in fields.values() if spec.mutable)
@@ -304,11 +210,44 @@ class Schema:
             return self.key
         found = self.fields.get(name)
         if found is None and name in self.relation_specs and self.relation_specs[name].attribute:
-            found = self.fields[self.relation_specs[name].attribute or ""]
+            found = self.key_field(self.relation_specs[name])
+        return found
+
+    def key_field(self, spec: RelationSpec) -> FieldSpec:
+        """The field that holds the key of a foreign key."""
+        attribute = spec.attribute or ""
+        return self.fields.get(attribute) or self.composites[attribute]
+
+    def unique_sets(self) -> list[tuple[FieldSpec, ...]]:
+        """The fields of every unique constraint, those of the key first."""
+        sets = [self.keys, *self.unique_columns()]
+        for part in self.options.parts:
+            named = [self.field(name) for name in part.unique_fields]
+            if named:
+                sets.append(tuple([spec for one in named if one is not None for spec in one.fields]))
+        return sets
+
+    def unique_columns(self) -> list[tuple[FieldSpec, ...]]:
+        """The fields that are unique by themselves, and those of relations to one row that no other row has."""
+        keys = [spec for spec in self.relation_specs.values() if spec.kind == "one_to_one" and spec.from_fields]
+        alone: list[tuple[FieldSpec, ...]] = [(spec,) for spec in self.fields.values() if spec.unique]
+        return alone + [self.key_field(spec).fields for spec in keys]
+
+    def composite(self, fields: Sequence[FieldSpec]) -> FieldSpec:
+        """The field that stands for several ones, as what a foreign key of several fields refers to."""
+        if tuple(fields) == self.keys:
+            return self.key
+        name = "_".join(["_key", *[spec.name for spec in fields]])
+        found = self.composites.get(name)
+        if found is None:
+            found = self.composites[name] = composite(name, fields)
+            setattr(self.row, name, attribute_of(found))
         return found
 
     def value_spec(self, spec: FieldSpec) -> FieldSpec:
         """The field that says what the values of a field are: the target's key for a foreign key."""
+        if spec.parts and spec.relation is None:
+            return with_values(spec, [self.value_spec(part) for part in spec.parts])
         if spec.relation is None:
             return spec
         relation = self.relation(spec.relation)
@@ -359,8 +298,24 @@ def _resolve(schema: Schema, spec: RelationSpec) -> Relation:
     inverse = spec.related_name or _declared_inverse(target, schema, spec.name)
     if spec.kind == "many_to_many":
         return _resolve_many_to_many(schema, spec, target, inverse)
-    near = schema.fields[spec.attribute or ""]
-    return Relation(spec.name, schema, target, near, target.key, False, spec.null, spec, inverse=inverse)
+    near, far = schema.key_field(spec), _referred(schema, spec, target)
+    null = spec.null or not spec.constraint  # what nobody checks may be missing
+    return Relation(spec.name, schema, target, near, far, False, null, spec, inverse=inverse)
+
+
+def _referred(schema: Schema, spec: RelationSpec, target: Schema) -> FieldSpec:
+    """The field that a foreign key refers to. Raises `FieldError` for one that is not unique, or of another form."""
+    where, near, far = f"{schema.name}.{spec.name}", schema.key_field(spec), target.key
+    if spec.to_fields:
+        parts = named_fields(f"{where}: to_fields", spec.to_fields, target.fields)
+        check_unique(where, target.name, parts, target.unique_sets())
+        far = parts[0] if len(parts) == 1 else target.composite(parts)
+    check_width(where, near, target.name, far)
+    if spec.from_fields:
+        for one, other in zip(near.fields, far.fields, strict=True):
+            own, wanted = schema.value_spec(one).kind, target.value_spec(other).kind
+            check_kinds(where, one.label, own, f"{target.name}.{other.label}", wanted)
+    return far
 
 
 def _declared_inverse(target: Schema, source: Schema, name: str) -> str | None:
@@ -389,9 +344,8 @@ def _resolve_reverse(schema: Schema, spec: RelationSpec) -> Relation:
     if forward.through is not None:
         back, on = forward.through
         through = (_reversed(on, schema), _forward(back))
-        return Relation(
-            spec.name, schema, target, schema.key, target.key, True, True, spec, through=through, inverse=name
-        )
+        near, far = forward.far, forward.near
+        return Relation(spec.name, schema, target, near, far, True, True, spec, through=through, inverse=name)
     many = forward.spec.kind != "one_to_one"
     return Relation(spec.name, schema, target, forward.far, forward.near, many, True, spec, inverse=name)
 
@@ -422,7 +376,7 @@ def _resolve_many_to_many(schema: Schema, spec: RelationSpec, target: Schema, in
             f"{target.name}. Name them with through_fields=(…, …)."
         )
     hops = (_reversed(near, schema), far)
-    return Relation(spec.name, schema, target, schema.key, target.key, True, True, spec, through=hops, inverse=inverse)
+    return Relation(spec.name, schema, target, near.far, far.far, True, True, spec, through=hops, inverse=inverse)
 
 
 def _key_between(through: Schema, target: Schema, where: str, position: int) -> str:
@@ -449,7 +403,7 @@ class Registry:
         self.database = database
         self.enumerations: dict[str, tuple[str, ...]] = {}
         """The texts of the enumerations that are types of the database's, by the names of these."""
-        self._metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
+        self._metadata = sa.MetaData(naming_convention=tables.NAMING_CONVENTION)
         self._awaited: dict[str, list[tuple[str, RelationSpec]]] = {}
 
     def __repr__(self) -> str:
@@ -512,12 +466,12 @@ class Registry:
         every = [schema.implied.filters for schema in self.schemas.values() if schema.implied is not None]
         return list(dict.fromkeys([name for filters in every for name in filters]))
 
-    def get(self, name: str | Schema, where: str = "") -> Schema:
+    def get(self, name: str | Named, where: str = "") -> Schema:
         """The model of that name. Raises `FieldError`, naming `where` it is wanted, when there is none."""
         if isinstance(name, Schema):
             return name
         try:
-            return self.schemas[name]
+            return self.schemas[name if isinstance(name, str) else name.name]
         except KeyError:
             subject = f"{where} refers to {name!r}, a model" if where else f"{name!r} is a model"
             raise FieldError(
@@ -555,13 +509,14 @@ class Registry:
             schema.tablename,
             self._metadata,
             *columns,
+            *([sa.PrimaryKeyConstraint(*[spec.name for spec in schema.keys])] if schema.key.parts else []),
             schema=schema.options.schema,
             comment=schema.options.comment,
             info=tables.renaming(schema.options.renamed_from),
             sqlite_autoincrement=True,
         )
         if schema.link is not None:
-            table.append_constraint(_link_constraint(schema, schema.link))
+            table.append_constraint(tables.link(schema.keys, schema.link.target.table))
         try:
             for member in (schema, *schema.guests):
                 extend_table(member, table)
@@ -573,30 +528,35 @@ class Registry:
 
 def extend_table(schema: Schema, table: sa.Table) -> None:
     """Add to a table what a model has in it that is not there yet: its constraints, and columns if it is a guest."""
-    for name, spec in schema.columns.items():
+    own = schema.host is schema
+    new = {name: spec for name, spec in schema.columns.items() if own or name not in table.c}
+    for name, spec in new.items():
         if name not in table.c:
             table.append_column(_column(schema, spec))
+    _add_foreign_keys(schema, table, new)
     for part in schema.options.parts:
         part.attach(schema, table)
     tables.check_names(schema.name, table)
 
 
-def _link_constraint(schema: Schema, link: Relation) -> sa.ForeignKeyConstraint:
-    """The key of a table is a foreign key to the parent's."""
-    target = link.target.table
-    columns = [target.c[spec.name] for spec in link.target.keys]
-    return sa.ForeignKeyConstraint([spec.name for spec in schema.keys], columns, ondelete="CASCADE")
-
-
 def _column(schema: Schema, spec: FieldSpec) -> sa.Column[Any]:
-    keys: list[Any] = []
+    computed = [] if spec.computed is None else [spec.computed.column(schema, spec)]
     linked = schema.link is not None and spec.in_key
-    if spec.relation is not None and not linked:
-        relation = schema.relation(spec.relation)
-        assert relation is not None
-        target = relation.target
-        name = f"{target.options.schema}.{target.tablename}" if target.options.schema else target.tablename
-        keys.append(sa.ForeignKey(f"{name}.{relation.far.column}", ondelete=relation.spec.on_delete))
-    if spec.computed is not None:
-        keys.append(spec.computed.column(schema, spec))
-    return tables.column(spec, schema.value_spec(spec).type, *keys, generated=spec.generated and not linked)
+    return tables.column(spec, schema.value_spec(spec).type, *computed, generated=spec.generated and not linked)
+
+
+def _add_foreign_keys(schema: Schema, table: sa.Table, fields: Container[str]) -> None:
+    """Add the constraints of the foreign keys that these fields hold, and indexes of those that hold several."""
+    for name, spec in schema.relation_specs.items():
+        relation = schema.relation(name) if spec.attribute is not None else None
+        near = () if relation is None else relation.near.fields
+        linked = schema.link is not None and any(field.in_key for field in near)  # the parent's table has it
+        if relation is None or linked or not all(field.name in fields for field in near):
+            continue
+        if spec.from_fields:
+            tables.add_index(table, spec, near, schema.keys)
+        if spec.constraint:
+            target, far = relation.target, set(relation.far.fields)
+            place = f"{target.options.schema}.{target.tablename}" if target.options.schema else target.tablename
+            unique = next(group for group in target.unique_sets() if set(group) == far)
+            table.append_constraint(tables.foreign_key(spec, place, relation.pairs, unique))

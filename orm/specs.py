@@ -146,6 +146,11 @@ class FieldSpec:
         """The fields that have its columns: itself, or its parts."""
         return self.parts or (self,)
 
+    @cached_property
+    def relations(self) -> tuple[str, ...]:
+        """The names of the relations whose key it is, or a part of."""
+        return self.part_of if self.relation is None else (self.relation, *self.part_of)
+
     @property
     def label(self) -> str:
         """What the user calls it: the relation's name for a key."""
@@ -153,3 +158,50 @@ class FieldSpec:
 
     def __repr__(self) -> str:
         return f"<FieldSpec {self.name}: {self.kind}>"
+
+
+class Named(Protocol):
+    """What has a name: the schema that a relation refers to."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelationSpec:
+    """A relation as it was declared; `Schema.relation` resolves it on first use.
+
+    Attributes:
+        kind: what was declared; `parent` and `child` for the steps between the tables of joined inheritance.
+        to: the target's name or schema; for a reverse relation `Model.field`.
+        attribute: the attribute that holds the key, for a foreign key.
+        through: the name of the model between, for many-to-many.
+        through_fields: the names of its keys to this model and to the target.
+        on_update: what the database does when the key that it refers to changes.
+        deferrable: when the database checks it, if not at once: at the end of the transaction unless told otherwise
+            (`deferred`), or at once unless told otherwise (`immediate`).
+        constraint: the database checks it.
+        from_fields: the names of the fields that hold the key, where it has no column of its own.
+        to_fields: the names of the fields that it refers to; empty for the target's key.
+        index: its fields of several have an index.
+    """
+
+    name: str
+    kind: Literal["foreign_key", "one_to_one", "many_to_many", "reverse", "parent", "child"]
+    to: str | Named
+    attribute: str | None = None
+    null: bool = False
+    on_delete: str = "NO ACTION"
+    related_name: str | None = None
+    through: str | Named | None = None
+    through_fields: tuple[str, str] | None = None
+    on_update: str | None = None
+    deferrable: Literal["deferred", "immediate"] | None = None
+    constraint: bool = True
+    from_fields: tuple[str, ...] = ()
+    to_fields: tuple[str, ...] = ()
+    index: bool = True
+
+    @property
+    def target_name(self) -> str:
+        """The target's name as the user wrote it."""
+        return self.to if isinstance(self.to, str) else self.to.name

@@ -13,6 +13,8 @@ import pytest_asyncio
 from orm import operators, transforms
 from orm.database import Database
 from tests.databases import BACKENDS, DEFAULTS, REQUIRED, Scratch, server_url
+from tests.flights import flights as flights_models
+from tests.flights import load as load_flights
 from tests.music import models
 from tests.recorder import Recorder
 from tests.worlds import Worlds, in_database
@@ -151,3 +153,14 @@ async def recorder(music: Database, url: str) -> AsyncIterator[Recorder]:
         models.database = observed
         yield made
         models.database = music
+
+
+@pytest_asyncio.fixture
+async def flights(database: Database) -> AsyncIterator[Database]:
+    """The database with the tables and rows of `tests.flights`."""
+    flights_models.database = database
+    await flights_models.create_all()
+    await load_flights()
+    yield database
+    await flights_models.drop_all()
+    flights_models.database = None
