@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from pydantic_core import core_schema
@@ -318,15 +319,20 @@ def _identity(name: str, options: Options, field: FieldSpec) -> Any:
 def _fixed(name: str, field: FieldSpec, identity: Any) -> FieldSpec:
     """The field in the rows of one model: one value, which nobody need give, and no other."""
 
+    if identity is None:
+        refuse = core_schema.no_info_plain_validator_function(partial(_refuse_row, name))
+        return replace(field, core=refuse, default=None)
+
     def check(value: Any) -> Any:
-        if identity is None:
-            raise ValueError(f"{name} has no rows of its own: create one of a model that inherits from it")
         if value != identity:
             raise ValueError(f"it is {identity!r} in the rows of {name}, and a row cannot change its class")
         return value
 
-    core = core_schema.no_info_after_validator_function(check, field.core)
-    return replace(field, core=core, default=MISSING if identity is None else identity)
+    return replace(field, core=core_schema.no_info_after_validator_function(check, field.core), default=identity)
+
+
+def _refuse_row(name: str, value: Any) -> Any:
+    raise ValueError(f"{name} has no rows of its own: create one of a model that inherits from it")
 
 
 def tell_apart(schema: Schema) -> None:

@@ -28,6 +28,8 @@ Loader = Callable[[Sequence[Sequence[Any]], Database | None], list[Any]]
 """Makes values of rows; the database is given when it is not the registry's own, and instances remember it."""
 
 Processor = Callable[[Any], Any]
+Owners = dict[Path, tuple[str, Schema]]
+"""The variable, and the schema, of the instance at the end of each path."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,9 @@ def instance_loader(
     for name, process in added.items():
         value = _converted(source, f"convert_{name}", process, f"added_{name}")
         source.add(2, f"{_variable(0)}.__dict__[{name!r}] = {value}")
-    variables: dict[Path, str] = {(): _variable(0)}
+    owners: Owners = {(): (_variable(0), entities[0].schema)}
     for index, entity in enumerate(entities[1:], 1):
-        _related(source, index, entity, variables, bound)
+        _related(source, index, entity, owners, bound)
     if entities[0].after_load:
         source.add(2, f"{_variable(0)}.after_load()")
     links = [_converted(source, f"convert_link{i}", process, f"link{i}") for i, process in enumerate(link)]
@@ -224,13 +226,13 @@ def unknown_class(schema: Schema, key: Any, value: Any) -> DataError:
     )
 
 
-def _related(source: _Source, index: int, entity: LoadedEntity, variables: dict[Path, str], bound: bool) -> None:
+def _related(source: _Source, index: int, entity: LoadedEntity, owners: Owners, bound: bool) -> None:
     """Make the instance at the end of a to-one path, one for each key within the result, and hang it on its parent."""
-    variable = variables[entity.path] = _variable(index)
-    relation = entity.path[-1]
+    variable = _variable(index)
+    owners[entity.path] = (variable, entity.schema)
     keys = [f"{variable}_{spec.name}" for spec in entity.schema.keys]
     key = _key(keys)
-    parent = variables[without_steps(entity.path[:-1])]
+    parent, owner = owners[without_steps(entity.path[:-1])]
     source.add(2, f"if {keys[0]} is None:")
     source.add(3, f"{variable} = None")
     source.add(2, "else:")
@@ -240,13 +242,17 @@ def _related(source: _Source, index: int, entity: LoadedEntity, variables: dict[
     source.add(4, f"seen{index}[{key}] = {variable}")
     if entity.after_load:
         source.add(4, f"{variable}.after_load()")
-    _hang(source, index, relation, parent, variable)
+    _hang(source, index, entity.path[-1], (parent, owner), variable)
 
 
-def _hang(source: _Source, index: int, relation: Relation, parent: str, variable: str) -> None:
+def _hang(source: _Source, index: int, relation: Relation, of: tuple[str, Schema], variable: str) -> None:
+    parent, owner = of
     setter = f"set{index}"
     source.names[setter] = relation_setter(relation)
     there = [] if parent == _variable(0) else [f"{parent} is not None"]
+    if not descends(owner, relation.source):
+        source.names[f"Owner{index}"] = relation.source.model  # the other rows do not have it
+        there = [f"isinstance({parent}, Owner{index})"]
     if relation.holds_key and relation.target.implied is not None:  # a hidden row leaves an instance with its key
         there.append(f"{variable} is not None")
     if there:

@@ -11,6 +11,7 @@ from orm.comments import commented
 from orm.conditions import Members
 from orm.database import Database
 from orm.exceptions import FieldError
+from orm.hierarchy import heir, is_polymorphic
 from orm.instances import forget_relation, schema_of, slot
 from orm.loader import relation_setter
 from orm.operators import OPERATORS
@@ -97,11 +98,13 @@ def default_order(schema: Schema) -> tuple[Node, ...]:
 def check(schema: Schema, prefetch: Prefetch) -> None:
     """Raise `FieldError` when a prefetch names no relation, or its query set is not one of the target's."""
     owner = schema
-    for name in prefetch.relation.split("__"):
+    names = prefetch.relation.split("__")
+    for number, name in enumerate(names, 1):
         relation = owner.relation(name)
-        if relation is None:
+        child = heir(owner, name) if relation is None and number < len(names) and is_polymorphic(owner) else None
+        if relation is None and child is None:
             raise owner.unknown(name, "relation")
-        owner = relation.target
+        owner = relation.target if relation is not None else cast("Schema", child)
     if prefetch.queryset is None:
         return
     query = prefetch.queryset.query
@@ -117,8 +120,12 @@ async def prefetch(instances: Sequence[Instance], wanted: Sequence[Prefetch], re
         return
     for name, group in _by_first_name(wanted).items():
         relation = schema_of(instances[0]).relation(name)
-        assert relation is not None
-        await _level(instances, relation, group, reader)
+        if relation is not None:
+            await _level(instances, relation, group, reader)
+            continue
+        model = cast("Schema", heir(schema_of(instances[0]).root, name)).model
+        own = [instance for instance in instances if isinstance(instance, model)]
+        await prefetch(own, [_shortened(item) for item in group], reader)
 
 
 def _by_first_name(wanted: Sequence[Prefetch]) -> dict[str, list[Prefetch]]:

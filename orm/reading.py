@@ -9,6 +9,8 @@ from orm import lookups
 from orm.columns import Column, Step, words_of
 from orm.exceptions import FieldError
 from orm.expressions import Reference
+from orm.hierarchy import descends, heir, heirs, is_polymorphic, way_to
+from orm.plaintext import snake_case
 from orm.query import Path, Query
 from orm.references import refuse_many
 from orm.schema import Instance, Schema
@@ -24,8 +26,13 @@ def to_one_path(schema: Schema, words: str) -> Path:
     """The path of words over to-one relations. Raises `FieldError` for anything else."""
     path: Path = ()
     owner = schema
-    for name in words.split("__"):
+    names = words.split("__")
+    for number, name in enumerate(names, 1):
         relation = owner.relation(name)
+        child = heir(owner, name) if relation is None and number < len(names) and is_polymorphic(owner) else None
+        if child is not None:
+            path, owner = path + way_to(owner, child), child
+            continue
         if relation is None:
             ones = [n for n in owner.relation_specs if (r := owner.relation(n)) is not None and not r.many]
             raise FieldError(
@@ -62,7 +69,9 @@ def relation_words(schema: Schema, path: object) -> str:
     if words is None:
         raise FieldError(f"{path!r} names no relation. Give its name, or the attribute of the class: Album.artist.")
     root = cast("Step", path)._schema  # pyright: ignore[reportPrivateUsage]
-    if root is not schema:
+    if root is not schema and root in heirs(schema):
+        return f"{snake_case(root.name)}__{words}"
+    if root is not schema and not descends(schema, root):
         raise FieldError(f"{path!r} starts from {root.name}, but the query is about {schema.name}.")
     return words
 

@@ -13,6 +13,7 @@ from orm import violations
 from orm.engines import engine_name
 from orm.exceptions import FieldError, NotSupportedError
 from orm.specs import FieldSpec, RelationSpec
+from orm.violations import STEP
 
 RENAMED_FROM: Final = "renamed_from"
 """The key of a table's or a column's `info` under which its previous name stands."""
@@ -84,7 +85,8 @@ def foreign_key(
 def link(keys: Sequence[FieldSpec], parent: sa.Table) -> sa.ForeignKeyConstraint:
     """The constraint that the key of a table is a foreign key to that of a parent's, which has the same fields."""
     columns = [parent.c[spec.name] for spec in keys]
-    return sa.ForeignKeyConstraint([spec.name for spec in keys], columns, ondelete="CASCADE")
+    names = [spec.name for spec in keys]
+    return sa.ForeignKeyConstraint(names, columns, ondelete="CASCADE", info={STEP: True})
 
 
 def add_index(table: sa.Table, spec: RelationSpec, near: Sequence[FieldSpec], key: Sequence[FieldSpec]) -> None:

@@ -21,6 +21,9 @@ from orm.specs import FieldSpec
 MESSAGE: Final = "violation_message"
 """Where a constraint of SQLAlchemy's keeps what users are told, in its `info`."""
 
+STEP: Final = "step"
+"""What marks a key between the tables of one row, in its `info`: rows are there in all of them, or in none."""
+
 _HOLDING: Final = (None, "NO ACTION", "RESTRICT")
 """The rules under which a row that is referred to stays."""
 
@@ -131,8 +134,13 @@ def _is_unique(rule: _Rule) -> bool:
 def _candidates(owner: Owner, others: Iterable[Owner], operation: str) -> list[tuple[Owner, _Rule]]:
     """The foreign keys that a statement can have violated: its own, or for a deletion those that refer to the rows."""
     if operation != "delete":
-        return [(owner, key) for key in _keys(owner)]
-    keys = [(other, key) for other in others for key in _keys(other) if key.referred_table is owner.table]
+        return [(owner, key) for key in _keys(owner) if not key.info.get(STEP)]
+    found: dict[int, tuple[Owner, sa.ForeignKeyConstraint]] = {}
+    for other in others:  # of those that share a table, the one that has the fields
+        for key in _keys(other):
+            if key.referred_table is owner.table and _labels(other, key):
+                found.setdefault(id(key), (other, key))
+    keys = list(found.values())
     if any(key.ondelete == "CASCADE" for _, key in keys):  # a row that would go with it may be referred to as well
         return []
     return [(other, key) for other, key in keys if key.ondelete in _HOLDING]

@@ -291,3 +291,5 @@ def test_identities_of_other_kinds_and_models_without_rows(root: Any) -> None:
     assert red().colour is Colour.RED
     assert concrete("Blue", (top,), polymorphic_identity="blue").__schema__.identity is Colour.BLUE
     assert red.__schema__.tables[0] is top.__schema__
+    with pytest.raises(orm.ValidationError, match="Top has no rows of its own: create one of a model that inherits"):
+        top().validate()

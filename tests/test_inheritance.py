@@ -102,6 +102,38 @@ async def test_select_related_and_prefetch_related_give_the_classes_too(world: A
     assert all(place.city is city for place in city.places)
 
 
+async def test_relations_of_heirs_are_read_with_rows_of_a_parent(world: Any) -> None:
+    Place, Restaurant = world.Place, world.Restaurant
+    for query, statements in (
+        (Place.objects.select_related("restaurant__chef", "city"), 1),
+        (Place.objects.select_related(Restaurant.chef, Place.city), 1),
+        (Place.objects.prefetch_related("restaurant__chef", "city"), 3),
+    ):
+        world.recorder.clear()
+        park, resto, pizza, pub = await query.order_by("id")
+        assert world.recorder.count == statements
+        assert (resto.chef.name, pizza.chef) == ("Anna", None)
+        assert (park.city.name, pub.city.name) == ("Rome", "Rome")
+        assert "chef" not in vars(park)
+        assert "chef" not in vars(pub)
+    await world.Visit.objects.filter(place=world.pizza).update(meal_at=world.pizza)
+    places = await Place.objects.prefetch_related("restaurant__meals").order_by("id")
+    assert [len(place.meals) for place in places[1:3]] == [0, 1]
+    visits = await world.Visit.objects.select_related("place__restaurant__chef").order_by("id")
+    assert visits[1].place.chef.name == "Anna"
+    assert world.recorder.count
+    visits = await world.Visit.objects.prefetch_related("place__restaurant__chef").order_by("id")
+    assert visits[1].place.chef.name == "Anna"
+    with pytest.raises(orm.FieldError, match="Place has no relation 'restaurant'"):
+        Place.objects.select_related("restaurant")
+    with pytest.raises(orm.FieldError, match="Restaurant has no relation 'name'"):
+        Place.objects.prefetch_related("restaurant__name")
+    with pytest.raises(orm.FieldError, match="Place has no relation 'restaurant'"):
+        Place.objects.prefetch_related("restaurant")
+    with pytest.raises(orm.FieldError, match="starts from Restaurant, but the query is about Bar"):
+        world.Bar.objects.select_related(Restaurant.chef)
+
+
 async def test_relations_of_a_parent_are_its_heirs(world: Any) -> None:
     pizza = await world.Pizzeria.objects.get(pk=world.pizza.id)
     assert [visit.plates for visit in await pizza.visits] == [pizza.id]
