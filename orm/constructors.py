@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 from collections.abc import Callable
-from typing import Any, Final, Literal, TypeVar, overload
+from typing import Any, Final, Generic, Literal, TypeVar, overload
 from uuid import UUID as PythonUUID
 from uuid import uuid4
 
@@ -31,7 +31,7 @@ _NAME_BYTES: Final = 63
 IPValue = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class BinaryOptions(Options, total=False):
+class BinaryOptions(Options[bytes], total=False):
     """Limits of bytes."""
 
     max_length: int
@@ -40,11 +40,14 @@ class BinaryOptions(Options, total=False):
 
 @overload
 def Boolean(
-    *, null: Literal[False] = False, default: bool | Callable[[], bool] | Server = ..., **options: Unpack[Options]
+    *, null: Literal[False] = False, default: bool | Callable[[], bool] | Server = ..., **options: Unpack[Options[bool]]
 ) -> Field[bool]: ...
 @overload
 def Boolean(
-    *, null: Literal[True], default: bool | Callable[[], bool | None] | Server | None = ..., **options: Unpack[Options]
+    *,
+    null: Literal[True],
+    default: bool | Callable[[], bool | None] | Server | None = ...,
+    **options: Unpack[Options[bool]],
 ) -> Field[bool | None]: ...
 def Boolean(**options: Any) -> Any:
     """True or false."""
@@ -57,22 +60,26 @@ def UUID(
     *,
     null: Literal[False] = False,
     default: PythonUUID | Callable[[], PythonUUID] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[PythonUUID]],
 ) -> Field[PythonUUID]: ...
 @overload
 def UUID(
     *,
     null: Literal[True],
     default: PythonUUID | Callable[[], PythonUUID | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[PythonUUID]],
 ) -> Field[PythonUUID | None]: ...
 @overload
 def UUID(
-    *, version: Literal[4, 7], null: Literal[False] = False, init: Literal[False] = False, **options: Unpack[Options]
+    *,
+    version: Literal[4, 7],
+    null: Literal[False] = False,
+    init: Literal[False] = False,
+    **options: Unpack[Options[PythonUUID]],
 ) -> Field[PythonUUID]: ...
 @overload
 def UUID(
-    *, version: Literal[4, 7], null: Literal[True], init: Literal[False] = False, **options: Unpack[Options]
+    *, version: Literal[4, 7], null: Literal[True], init: Literal[False] = False, **options: Unpack[Options[PythonUUID]]
 ) -> Field[PythonUUID | None]: ...
 def UUID(**options: Any) -> Any:
     """A universally unique identifier; a text that spells one is taken, too.
@@ -123,14 +130,17 @@ def Binary(**options: Any) -> Any:
 
 @overload
 def IPAddress(
-    *, null: Literal[False] = False, default: IPValue | Callable[[], IPValue] | Server = ..., **options: Unpack[Options]
+    *,
+    null: Literal[False] = False,
+    default: IPValue | Callable[[], IPValue] | Server = ...,
+    **options: Unpack[Options[IPValue]],
 ) -> Field[IPValue]: ...
 @overload
 def IPAddress(
     *,
     null: Literal[True],
     default: IPValue | Callable[[], IPValue | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[IPValue]],
 ) -> Field[IPValue | None]: ...
 def IPAddress(**options: Any) -> Any:
     """An IPv4 or IPv6 address; a text that spells one is taken, too."""
@@ -146,11 +156,14 @@ def IPAddress(**options: Any) -> Any:
 
 @overload
 def JSON(
-    *, null: Literal[False] = False, default: Any | Callable[[], Any] | Server = ..., **options: Unpack[Options]
+    *, null: Literal[False] = False, default: Any | Callable[[], Any] | Server = ..., **options: Unpack[Options[Any]]
 ) -> Field[Any]: ...
 @overload
 def JSON(
-    *, null: Literal[True], default: Any | Callable[[], Any | None] | Server | None = ..., **options: Unpack[Options]
+    *,
+    null: Literal[True],
+    default: Any | Callable[[], Any | None] | Server | None = ...,
+    **options: Unpack[Options[Any]],
 ) -> Field[Any | None]: ...
 def JSON(**options: Any) -> Any:
     """Any JSON value: objects, lists, texts, numbers, booleans."""
@@ -168,7 +181,7 @@ def _ip_address(value: Any) -> IPValue:
         raise ValueError("an IPv4 or IPv6 address is wanted") from None
 
 
-class EnumOptions(Options, total=False):
+class EnumOptions(Options[E], Generic[E], total=False):
     """How an enumeration of texts is kept.
 
     Attributes:
@@ -186,7 +199,7 @@ def Enum(
     *,
     null: Literal[False] = False,
     default: E | Callable[[], E] | Server = ...,
-    **options: Unpack[EnumOptions],
+    **options: Unpack[EnumOptions[E]],
 ) -> Field[E]: ...
 @overload
 def Enum(
@@ -194,7 +207,7 @@ def Enum(
     *,
     null: Literal[True],
     default: E | Callable[[], E | None] | Server | None = ...,
-    **options: Unpack[EnumOptions],
+    **options: Unpack[EnumOptions[E]],
 ) -> Field[E | None]: ...
 def Enum(members: Any, **options: Any) -> Any:
     """A member of an enumeration whose values are all texts, or all whole numbers; kept as its value.

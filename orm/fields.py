@@ -26,7 +26,7 @@ MUTABLE: Final = ("json", "array", "hstore")
 """The kinds whose values can be changed in place."""
 
 
-class Options(TypedDict, total=False):
+class Options(TypedDict, Generic[T], total=False):
     """What every field takes.
 
     Attributes:
@@ -45,7 +45,7 @@ class Options(TypedDict, total=False):
     unique: bool
     index: bool
     choices: Iterable[Any]
-    validators: Sequence[Callable[[Any], Any]]
+    validators: Sequence[Callable[[T], T]]
     column: str
     comment: str
     renamed_from: str

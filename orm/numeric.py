@@ -17,7 +17,7 @@ from orm.fields import Field, Options, Server, checked, limits
 from orm.kinds import decimal_core
 
 
-class IntegerOptions(Options, total=False):
+class IntegerOptions(Options[int], total=False):
     """Limits of a whole number: greater or equal, greater, less or equal, less."""
 
     ge: int
@@ -26,7 +26,7 @@ class IntegerOptions(Options, total=False):
     lt: int
 
 
-class FloatOptions(Options, total=False):
+class FloatOptions(Options[float], total=False):
     """Limits of a floating point number."""
 
     ge: float
@@ -35,7 +35,7 @@ class FloatOptions(Options, total=False):
     lt: float
 
 
-class DecimalOptions(Options, total=False):
+class DecimalOptions(Options[PythonDecimal], total=False):
     """Limits of a decimal number."""
 
     ge: PythonDecimal | int

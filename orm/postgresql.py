@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, TypeVar, cast, overload
+from typing import Any, Final, Generic, Literal, TypeVar, cast, overload
 
 from pydantic_core import core_schema
 from sqlalchemy.dialects.postgresql import Range
@@ -67,7 +67,7 @@ T = TypeVar("T")
 # ---------------------------------------------------------------- arrays
 
 
-class ArrayOptions(Options, total=False):
+class ArrayOptions(Options[list[T]], Generic[T], total=False):
     """Limits of an array: the least and the greatest number of its items."""
 
     min_length: int
@@ -84,7 +84,7 @@ def Array(
     *,
     null: Literal[False] = False,
     default: Callable[[], list[T]] | Server = ...,
-    **options: Unpack[ArrayOptions],
+    **options: Unpack[ArrayOptions[T]],
 ) -> Field[list[T]]: ...
 @overload
 def Array(
@@ -92,7 +92,7 @@ def Array(
     *,
     null: Literal[True],
     default: Callable[[], list[T] | None] | Server | None = ...,
-    **options: Unpack[ArrayOptions],
+    **options: Unpack[ArrayOptions[T]],
 ) -> Field[list[T] | None]: ...
 def Array(items: Any, **options: Any) -> Any:
     """A list of values of one type, each with the limits of the field that is given; on PostgreSQL only.
@@ -133,14 +133,14 @@ def IntegerRange(
     *,
     null: Literal[False] = False,
     default: Range[int] | Callable[[], Range[int]] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Range[int]]],
 ) -> Field[Range[int]]: ...
 @overload
 def IntegerRange(
     *,
     null: Literal[True],
     default: Range[int] | Callable[[], Range[int] | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Range[int]]],
 ) -> Field[Range[int] | None]: ...
 def IntegerRange(**options: Any) -> Any:
     """A range of whole numbers of 32 bits; on PostgreSQL only."""
@@ -152,14 +152,14 @@ def BigIntegerRange(
     *,
     null: Literal[False] = False,
     default: Range[int] | Callable[[], Range[int]] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Range[int]]],
 ) -> Field[Range[int]]: ...
 @overload
 def BigIntegerRange(
     *,
     null: Literal[True],
     default: Range[int] | Callable[[], Range[int] | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Range[int]]],
 ) -> Field[Range[int] | None]: ...
 def BigIntegerRange(**options: Any) -> Any:
     """A range of whole numbers of 64 bits; on PostgreSQL only."""
@@ -171,14 +171,14 @@ def DecimalRange(
     *,
     null: Literal[False] = False,
     default: Range[Decimal] | Callable[[], Range[Decimal]] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Range[Decimal]]],
 ) -> Field[Range[Decimal]]: ...
 @overload
 def DecimalRange(
     *,
     null: Literal[True],
     default: Range[Decimal] | Callable[[], Range[Decimal] | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Range[Decimal]]],
 ) -> Field[Range[Decimal] | None]: ...
 def DecimalRange(**options: Any) -> Any:
     """A range of exact decimal numbers; on PostgreSQL only."""
@@ -190,14 +190,14 @@ def DateRange(
     *,
     null: Literal[False] = False,
     default: Range[date] | Callable[[], Range[date]] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Range[date]]],
 ) -> Field[Range[date]]: ...
 @overload
 def DateRange(
     *,
     null: Literal[True],
     default: Range[date] | Callable[[], Range[date] | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Range[date]]],
 ) -> Field[Range[date] | None]: ...
 def DateRange(**options: Any) -> Any:
     """A range of days; on PostgreSQL only."""
@@ -210,7 +210,7 @@ def DateTimeRange(
     timezone: bool = True,
     null: Literal[False] = False,
     default: Range[datetime] | Callable[[], Range[datetime]] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Range[datetime]]],
 ) -> Field[Range[datetime]]: ...
 @overload
 def DateTimeRange(
@@ -218,7 +218,7 @@ def DateTimeRange(
     timezone: bool = True,
     null: Literal[True],
     default: Range[datetime] | Callable[[], Range[datetime] | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Range[datetime]]],
 ) -> Field[Range[datetime] | None]: ...
 def DateTimeRange(*, timezone: bool = True, **options: Any) -> Any:
     """A range of moments: aware ones, or with `timezone=False` naive ones; on PostgreSQL only."""
@@ -233,14 +233,14 @@ def INET(
     *,
     null: Literal[False] = False,
     default: Interface | Callable[[], Interface] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Interface]],
 ) -> Field[Interface]: ...
 @overload
 def INET(
     *,
     null: Literal[True],
     default: Interface | Callable[[], Interface | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Interface]],
 ) -> Field[Interface | None]: ...
 def INET(**options: Any) -> Any:
     """An address with the prefix of its network, `ipaddress.IPv4Interface` or `IPv6Interface`; on PostgreSQL only.
@@ -255,14 +255,14 @@ def CIDR(
     *,
     null: Literal[False] = False,
     default: Network | Callable[[], Network] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Network]],
 ) -> Field[Network]: ...
 @overload
 def CIDR(
     *,
     null: Literal[True],
     default: Network | Callable[[], Network | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[Network]],
 ) -> Field[Network | None]: ...
 def CIDR(**options: Any) -> Any:
     """A network, `ipaddress.IPv4Network` or `IPv6Network`, or a text that spells one; on PostgreSQL only."""
@@ -274,14 +274,14 @@ def MACADDR(
     *,
     null: Literal[False] = False,
     default: str | Callable[[], str] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[str]],
 ) -> Field[str]: ...
 @overload
 def MACADDR(
     *,
     null: Literal[True],
     default: str | Callable[[], str | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[str]],
 ) -> Field[str | None]: ...
 def MACADDR(**options: Any) -> Any:
     """The address of a device, such as `08:00:2b:01:02:03`; on PostgreSQL only."""
@@ -296,14 +296,14 @@ def HStore(
     *,
     null: Literal[False] = False,
     default: Callable[[], dict[str, str | None]] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[dict[str, str | None]]],
 ) -> Field[dict[str, str | None]]: ...
 @overload
 def HStore(
     *,
     null: Literal[True],
     default: Callable[[], dict[str, str | None] | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[dict[str, str | None]]],
 ) -> Field[dict[str, str | None] | None]: ...
 def HStore(**options: Any) -> Any:
     """Texts by key, each text perhaps `None`; on PostgreSQL only, with its extension `hstore`."""
@@ -317,14 +317,14 @@ def TSVector(
     *,
     null: Literal[False] = False,
     default: str | Callable[[], str] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[str]],
 ) -> Field[str]: ...
 @overload
 def TSVector(
     *,
     null: Literal[True],
     default: str | Callable[[], str | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[str]],
 ) -> Field[str | None]: ...
 def TSVector(**options: Any) -> Any:
     """The words of a document, as full text search looks for them; on PostgreSQL only.

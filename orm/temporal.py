@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from typing import Any, Final, Literal, overload
+from typing import Any, Final, Generic, Literal, TypeVar, overload
 
 import sqlalchemy as sa
 from pydantic_core import CoreSchema, core_schema
@@ -19,11 +19,13 @@ from orm.clocks import Clock
 from orm.exceptions import FieldError
 from orm.fields import Field, Options, Server, checked
 
+T = TypeVar("T")
+
 WhichClock = Literal[True, "database"]
 """Whose clock fills in a field: Python's (`True`), or the database's."""
 
 
-class ClockOptions(Options, total=False):
+class ClockOptions(Options[T], Generic[T], total=False):
     """When a clock fills in a field: with every change of a row, or when it is inserted; one of the two."""
 
     auto_now: WhichClock
@@ -66,19 +68,22 @@ def _clock(name: str, kind: str, options: dict[str, Any]) -> Clock | None:
 
 @overload
 def Date(
-    *, null: Literal[False] = False, default: date | Callable[[], date] | Server = ..., **options: Unpack[Options]
+    *, null: Literal[False] = False, default: date | Callable[[], date] | Server = ..., **options: Unpack[Options[date]]
 ) -> Field[date]: ...
 @overload
 def Date(
-    *, null: Literal[True], default: date | Callable[[], date | None] | Server | None = ..., **options: Unpack[Options]
+    *,
+    null: Literal[True],
+    default: date | Callable[[], date | None] | Server | None = ...,
+    **options: Unpack[Options[date]],
 ) -> Field[date | None]: ...
 @overload
 def Date(
-    *, null: Literal[False] = False, init: Literal[False] = False, **options: Unpack[ClockOptions]
+    *, null: Literal[False] = False, init: Literal[False] = False, **options: Unpack[ClockOptions[date]]
 ) -> Field[date]: ...
 @overload
 def Date(
-    *, null: Literal[True], init: Literal[False] = False, **options: Unpack[ClockOptions]
+    *, null: Literal[True], init: Literal[False] = False, **options: Unpack[ClockOptions[date]]
 ) -> Field[date | None]: ...
 def Date(**options: Any) -> Any:
     """A day.
@@ -95,7 +100,7 @@ def DateTime(
     timezone: bool = True,
     null: Literal[False] = False,
     default: datetime | Callable[[], datetime] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[datetime]],
 ) -> Field[datetime]: ...
 @overload
 def DateTime(
@@ -103,7 +108,7 @@ def DateTime(
     timezone: bool = True,
     null: Literal[True],
     default: datetime | Callable[[], datetime | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[datetime]],
 ) -> Field[datetime | None]: ...
 @overload
 def DateTime(
@@ -111,7 +116,7 @@ def DateTime(
     timezone: bool = True,
     null: Literal[False] = False,
     init: Literal[False] = False,
-    **options: Unpack[ClockOptions],
+    **options: Unpack[ClockOptions[datetime]],
 ) -> Field[datetime]: ...
 @overload
 def DateTime(
@@ -119,7 +124,7 @@ def DateTime(
     timezone: bool = True,
     null: Literal[True],
     init: Literal[False] = False,
-    **options: Unpack[ClockOptions],
+    **options: Unpack[ClockOptions[datetime]],
 ) -> Field[datetime | None]: ...
 def DateTime(**options: Any) -> Any:
     """A moment: aware values, given back in UTC, to the microsecond.
@@ -138,19 +143,22 @@ def DateTime(**options: Any) -> Any:
 
 @overload
 def Time(
-    *, null: Literal[False] = False, default: time | Callable[[], time] | Server = ..., **options: Unpack[Options]
+    *, null: Literal[False] = False, default: time | Callable[[], time] | Server = ..., **options: Unpack[Options[time]]
 ) -> Field[time]: ...
 @overload
 def Time(
-    *, null: Literal[True], default: time | Callable[[], time | None] | Server | None = ..., **options: Unpack[Options]
+    *,
+    null: Literal[True],
+    default: time | Callable[[], time | None] | Server | None = ...,
+    **options: Unpack[Options[time]],
 ) -> Field[time | None]: ...
 @overload
 def Time(
-    *, null: Literal[False] = False, init: Literal[False] = False, **options: Unpack[ClockOptions]
+    *, null: Literal[False] = False, init: Literal[False] = False, **options: Unpack[ClockOptions[time]]
 ) -> Field[time]: ...
 @overload
 def Time(
-    *, null: Literal[True], init: Literal[False] = False, **options: Unpack[ClockOptions]
+    *, null: Literal[True], init: Literal[False] = False, **options: Unpack[ClockOptions[time]]
 ) -> Field[time | None]: ...
 def Time(**options: Any) -> Any:
     """A time of day without a zone, to the microsecond.
@@ -166,14 +174,14 @@ def Duration(
     *,
     null: Literal[False] = False,
     default: timedelta | Callable[[], timedelta] | Server = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[timedelta]],
 ) -> Field[timedelta]: ...
 @overload
 def Duration(
     *,
     null: Literal[True],
     default: timedelta | Callable[[], timedelta | None] | Server | None = ...,
-    **options: Unpack[Options],
+    **options: Unpack[Options[timedelta]],
 ) -> Field[timedelta | None]: ...
 def Duration(**options: Any) -> Any:
     """A length of time, to the microsecond."""

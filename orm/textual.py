@@ -17,7 +17,7 @@ from orm.kinds import NO_NUL, no_nul
 from orm.validation import Checker
 
 
-class TextOptions(Options, total=False):
+class TextOptions(Options[str], total=False):
     """Limits of a text: its least length in characters, and a regular expression that it matches."""
 
     min_length: int

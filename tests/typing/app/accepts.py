@@ -69,6 +69,16 @@ async def constructors(user: User, note: Note) -> None:
     assert_type(full_sample(), Sample)
 
 
+async def validating(note: Note) -> None:
+    assert_type(note.validate(), None)
+    assert_type(note.clean(), None)
+    error = orm.ValidationError({"text": "too short", "title": ["too long", "too loud"]})
+    assert_type(error.errors(), list[dict[str, Any]])
+    out = orm.pydantic_model(Note, exclude={"id"}, optional={"text"}, depth=1, name="NoteOut", unloaded="omit")
+    assert_type(out.model_validate(note), pydantic.BaseModel)
+    assert_type(pydantic.TypeAdapter(list[Note]).validate_python([note]), list[Note])
+
+
 async def reading(note: Note, user: User) -> None:
     assert_type(note.id, int)
     assert_type(note.text, str)

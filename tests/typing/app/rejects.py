@@ -155,6 +155,22 @@ async def database(database: Database) -> None:
     (await database.execute("SELECT 1")).nonsense  # type: ignore
 
 
+def nothing(_: str) -> None: ...
+
+
+def validating(note: Note) -> None:
+    note.validate(3)  # type: ignore
+    orm.ValidationError({"text": 3})  # type: ignore
+    orm.pydantic_model(3)  # type: ignore
+    orm.pydantic_model(Note, optionl=True)  # type: ignore
+    orm.pydantic_model(Note, depth="1")  # type: ignore
+    orm.pydantic_model(Note, unloaded="fetch")  # type: ignore
+    orm.Integer(validators=[str.strip])  # type: ignore
+    orm.Text(validators=[nothing])  # type: ignore
+    orm.Text(validators=str.strip)  # type: ignore
+    orm.Enum(Colour, validators=[abs])  # type: ignore
+
+
 class Mismatched(Base):
     a: orm.Field[int] = orm.String(max_length=100)  # type: ignore
     b: orm.Field[str] = orm.String(max_length=100, null=True)  # type: ignore

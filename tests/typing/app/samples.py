@@ -34,14 +34,14 @@ class Sample(Base):
     """Without defaults."""
 
     key: orm.Field[uuid.UUID] = orm.UUID(primary_key=True)
-    small: orm.Field[int] = orm.SmallInteger(gt=-1, le=5)
+    small: orm.Field[int] = orm.SmallInteger(gt=-1, le=5, validators=[abs])
     whole: orm.Field[int] = orm.Integer(ge=0)
     big: orm.Field[int] = orm.BigInteger(index=True, comment="how many")
     ratio: orm.Field[float] = orm.Float(ge=0.5, lt=2)
     price: orm.Field[decimal.Decimal] = orm.Decimal(max_digits=10, decimal_places=2, ge=0, le=decimal.Decimal("9.99"))
     done: orm.Field[bool] = orm.Boolean()
     name: orm.Field[str] = orm.String(max_length=10, min_length=1, pattern="^[a-z]+$")
-    text: orm.Field[str] = orm.Text(min_length=1)
+    text: orm.Field[str] = orm.Text(min_length=1, validators=[str.strip, lambda text: text.lower()])
     slug: orm.Field[str] = orm.Slug()
     email: orm.Field[str] = orm.Email(unique=True)
     url: orm.Field[str] = orm.URL(max_length=500)
