@@ -143,7 +143,10 @@ def _missing_relation(instance: Instance, schema: Schema, relation: Relation) ->
         if is_new(instance):
             return _unset_value(schema, relation.name)
         name = relation.near.label if relation.near.parts else relation.near.name
-        raise NotLoaded(f"{schema.name}.{name} is not loaded. {_cure(instance, name)} or load it.")
+        names = ", ".join([repr(part.name) for part in relation.near.fields])
+        raise NotLoaded(
+            f"{schema.name}.{name} is not loaded. {_cure(instance, name)} or write: await instance.load({names})."
+        )
     if key is None:
         return None
     state = slot(instance, "_state")

@@ -12,7 +12,7 @@ from orm.hierarchy import seen_from
 from orm.keys import KIND
 from orm.operators import OPERATORS, Operator, names, own
 from orm.query import Node, Path
-from orm.schema import Schema
+from orm.schema import Relation, Schema
 from orm.specs import FieldSpec
 from orm.transforms import Transform
 
@@ -22,8 +22,8 @@ def intern(schema: Schema, path: Path, spec: FieldSpec, keys: tuple[str | int, .
 
     A column that is inherited from a model with another table is a step further.
     """
-    if path and path[-1].holds_key and (path[-1].far is spec or spec in path[-1].far.parts):
-        path, spec = _before(path, spec)
+    while path and path[-1].holds_key and (before := _key_before(path[-1], spec)) is not None:
+        path, spec = path[:-1], before
     steps = (path[-1].target if path else schema).steps
     if steps:
         path = (*path, *steps.get(spec.fields[0].name, ()))
@@ -54,14 +54,13 @@ def moved(schema: Schema, node: Node) -> Node:
     return node.with_children(children) if changed else node
 
 
-def _before(path: Path, spec: FieldSpec) -> tuple[Path, FieldSpec]:
-    """The foreign key before the last step of a path that has the value of a field that it refers to."""
-    last = path[-1]
+def _key_before(last: Relation, spec: FieldSpec) -> FieldSpec | None:
+    """The field of a foreign key that has the value of a field of the row that it refers to."""
     if last.far is spec:
-        return path[:-1], last.near
-    if last.near.null:  # where another part of it is NULL there is no row, whatever this one is
-        return path, spec
-    return path[:-1], next(near for near, far in last.pairs if far is spec)
+        return last.near
+    if spec not in last.far.parts or last.near.null:  # where another part is NULL there is no row, whatever this one is
+        return None
+    return next(near for near, far in last.pairs if far is spec)
 
 
 def parts_of(node: Node) -> tuple[Node, ...]:

@@ -37,7 +37,7 @@ class Weather(Base):
     rain: orm.Field[float] = orm.Float(default=0.0)
     pk: orm.Field[tuple[str, dt.datetime]] = orm.CompositePrimaryKey("origin", "hour")
     flights: orm.RelatedSet[Flight] = orm.Reverse("Flight.weather")
-    stations: orm.RelatedSet[Station] = orm.ManyToMany("Station", through="Observation", related_name="weather")
+    stations: orm.RelatedSet[Station] = orm.ManyToMany("Station", through="Observation", related_name="observations")
 
 
 class Station(Base):
