@@ -9,6 +9,7 @@ from orm.conditions import Q
 from orm.constraints import CheckConstraint, Index, UniqueConstraint
 from orm.constructors import JSON, UUID, Binary, Boolean, Enum, IPAddress
 from orm.cursors import CursorPage
+from orm.custom import custom_field
 from orm.database import Database
 from orm.exceptions import (
     CheckViolation,
@@ -202,6 +203,7 @@ __all__ = [
     "When",
     "Window",
     "__version__",
+    "custom_field",
     "lookup",
     "postgresql",
     "pydantic_model",

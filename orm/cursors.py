@@ -123,7 +123,10 @@ def _codec(by: Expression) -> Codec | None:
     if kind == "enum":
         members = cast("types.Enum", by.output.type).members
         return Codec(lambda member: member.value, members)
-    return _CODECS.get(kind)
+    found, made = _CODECS.get(kind), by.output.type
+    if found is not None and isinstance(made, types.CustomType):
+        return Codec(lambda value: found.encode(made.written(value)), lambda written: made.read(found.decode(written)))
+    return found
 
 
 # ---------------------------------------------------------------- the order

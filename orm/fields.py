@@ -74,6 +74,7 @@ class Field(Generic[T]):
         version: bool = False,
         clock: Clock | None = None,
         computed: Computation | None = None,
+        mutable: bool = False,
     ) -> None:
         self.kind = kind
         self.type = type
@@ -84,6 +85,7 @@ class Field(Generic[T]):
         self.version = version
         self.clock = clock
         self.computed = computed
+        self.mutable = mutable or kind in MUTABLE
 
     def spec(self, name: str) -> FieldSpec:
         """The record of the field under its name."""
@@ -112,7 +114,7 @@ class Field(Generic[T]):
             default=default,
             server_default=server,
             generated=self.generated,
-            mutable=self.kind in MUTABLE and self.computed is None,
+            mutable=self.mutable and self.computed is None,
             version=self.version,
             clock=self.clock,
             computed=self.computed,

@@ -211,5 +211,10 @@ def _members(node: Members, scope: Scope) -> Element:
                 node.position, postgresql.ARRAY(types.operand_type(left.type, compilation.dialect)), made, raw=True
             )
         )
-    listed = sa.func.json_each(compilation.parameter(node.position, types.Text(), types.dumps, raw=True))
+    sent = types.dumps if process is None else _listed(types.each(process))
+    listed = sa.func.json_each(compilation.parameter(node.position, types.Text(), sent, raw=True))
     return left.in_(sa.select(listed.table_valued("value").c.value))
+
+
+def _listed(convert: types.Processor) -> Prepare:
+    return lambda values: types.dumps(convert(values))

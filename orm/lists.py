@@ -85,6 +85,9 @@ class JSONList(TypeDecorator[list[Any]]):
     def _decoder(self) -> Callable[[Any], Any] | None:
         if self.kind == "decimal":
             return partial(_decimal, getattr(self.of, "scale", None))
+        if isinstance(self.of, types.CustomType):
+            decode, read = _DECODERS[self.kind], self.of.read
+            return read if decode is None else lambda value: read(decode(value))
         return self.of.members if isinstance(self.of, types.Enum) else _DECODERS[self.kind]
 
 

@@ -18,10 +18,11 @@ import re
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from alembic import context
+from alembic.autogenerate import render
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.compare import server_defaults
 from alembic.operations.ops import (
@@ -339,6 +340,11 @@ def _render_item(kind: str, item: Any, autogenerate: AutogenContext) -> str | bo
     """The source text of our column types in a revision; `False` lets Alembic write what it knows."""
     if kind == "server_default":
         return _render_default(item, autogenerate)
+    if isinstance(item, types.CustomType):  # a revision must not depend on what it is in Python
+        module = type(item.column).__module__
+        if not module.startswith(("sqlalchemy.", f"{types.__name__}")):
+            autogenerate.imports.add(f"import {module}")
+        return str(cast("Any", render)._repr_type(item.column, autogenerate))  # which has no public name
     if kind != "type" or type(item).__module__ != types.__name__:
         return False
     if isinstance(item, types.Enum):  # a revision must not depend on what the enumeration is later

@@ -21,11 +21,11 @@ B = TypeVar("B", bound=Callable[..., sa.ColumnElement[Any]])
 F = TypeVar("F", bound=type[Function[Any]])
 Operand = Literal["value", "text", "values", "pair", "flag"]
 
-KINDS: Final = (
+KINDS: Final = [
     *("text", "integer", "float", "decimal", "boolean", "date", "datetime", "naive_datetime", "time", "duration"),
     *("uuid", "binary", "enum", "ip", "json", "array", "range"),
-    *("hstore", "inet", "cidr", "macaddr", "search_vector"),
-)
+    *("hstore", "inet", "cidr", "macaddr", "search_vector", "custom"),
+]
 """The kinds of value that a lookup or a transform can be for."""
 _OPERANDS: Final = ("value", "text", "values", "pair", "flag")
 
@@ -38,7 +38,7 @@ def lookup(name: str, *, kinds: Iterable[str] | None = None, operand: Operand = 
 
     Args:
         name: the word after two underscores.
-        kinds: the kinds of field that have it; all but JSON if not given.
+        kinds: the kinds of field that have it; all but JSON and hstore if not given.
         operand: what it is compared with. `value`: one of the field's type. `text`: a text. `values`: any number of
             values, each an argument of the function, the last repeated up to a power of two. `pair`: two values.
             `flag`: `True`, or `False` for the opposite; the function gets no operand.
@@ -65,7 +65,7 @@ def transform(name: str, *, kinds: Iterable[str] | None = None) -> Callable[[F],
 
     Args:
         name: the word after two underscores.
-        kinds: the kinds of field that have it; all but JSON if not given.
+        kinds: the kinds of field that have it; all but JSON and hstore if not given.
 
     Raises `FieldError` for a name that is not possible or is there already, for an unknown kind, and for what is no
     subclass of `Function`.
@@ -82,6 +82,15 @@ def transform(name: str, *, kinds: Iterable[str] | None = None) -> Callable[[F],
     return register
 
 
+def add_kind(kind: str) -> None:
+    """Let there be another kind of value, of a field of the user's own. Raises `FieldError` for what is no name."""
+    given: Any = kind
+    if not isinstance(given, str) or not given.isidentifier():
+        raise FieldError(f"A kind of value has a name, such as 'vector', not {kind!r}.")
+    if kind not in KINDS:
+        KINDS.append(kind)
+
+
 def _opposite(build: Build) -> Build:
     def opposite(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
         return sa.not_(build(dialect, left, operands))
@@ -95,7 +104,7 @@ def _kinds(name: str, kinds: Iterable[str] | None) -> frozenset[str]:
         raise FieldError(f"{name!r} cannot be a lookup: words are identifiers, without __ and without _ at an end.")
     if isinstance(kinds, str):
         raise FieldError(f"kinds={kinds!r} is a text. Give a set of kinds, as in kinds={{{kinds!r}}}.")
-    wanted = frozenset(KINDS) - {"json"} if kinds is None else frozenset(kinds)
+    wanted = frozenset(KINDS) - {"json", "hstore"} if kinds is None else frozenset(kinds)
     for kind in sorted(wanted.difference(KINDS)):
         raise FieldError(f"There is no kind {kind!r}. Choose from: {', '.join(KINDS)}.")
     taken = sorted(kind for kind in wanted if operators.find(name, kind) or transforms.find(name, kind))

@@ -323,6 +323,62 @@ class Enum(TypeDecorator[enum.Enum]):
         return None if value is None else self.members(value)
 
 
+class CustomType(TypeDecorator[Any]):
+    """Values of any Python type, in a column of another type.
+
+    Attributes:
+        column: the column type.
+        to_database: gives what the column holds; `None` where that is the value itself.
+        from_database: makes a value of what the column holds.
+    """
+
+    impl = sa.types.NullType
+    cache_ok = True
+
+    def __init__(
+        self,
+        column: TypeEngine[Any],
+        to_database: Callable[[Any], Any] | None,
+        from_database: Callable[[Any], Any] | None,
+    ) -> None:
+        super().__init__()
+        self.column = column
+        self.to_database = to_database
+        self.from_database = from_database
+        self.impl = cast("Any", column)
+
+    def written(self, value: Any) -> Any:
+        """What the column holds of a value."""
+        return value if self.to_database is None else self.to_database(value)
+
+    def read(self, value: Any) -> Any:
+        """The value that the column holds as this."""
+        return value if self.from_database is None else self.from_database(value)
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return self.column.dialect_impl(dialect)
+
+    def bind_processor(self, dialect: Dialect) -> Processor | None:
+        return _both(self.to_database, self.column.dialect_impl(dialect).bind_processor(dialect))
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        return _both(self.column.dialect_impl(dialect).result_processor(dialect, coltype), self.from_database)
+
+
+def _both(first: Callable[[Any], Any] | None, second: Callable[[Any], Any] | None) -> Processor | None:
+    """One after the other, but not for NULL."""
+    if first is None and second is None:
+        return None
+
+    def process(value: Any) -> Any:
+        if value is None:
+            return None
+        kept = value if first is None else first(value)
+        return kept if second is None else second(kept)
+
+    return process
+
+
 class IPAddress(TypeDecorator[Any]):
     """An IPv4 or IPv6 address: INET on PostgreSQL, its usual spelling elsewhere."""
 

@@ -81,6 +81,7 @@ LAYERS = {
     "orm.restrictions": 4,
     "orm.constructors": 4,
     "orm.generated": 4,
+    "orm.custom": 4,
     "orm.numeric": 4,
     "orm.temporal": 4,
     "orm.textual": 4,

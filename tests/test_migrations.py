@@ -111,6 +111,8 @@ class Everything(orm.Model):
     other_colour = orm.Enum(Colour, null=True, default=sa.text("'red'"), index=True)
     plain_colour = orm.Enum(Colour, native=False)
     level = orm.Enum(Level)
+    own = orm.custom_field(str, orm.String(max_length=9))
+    other_own = orm.custom_field(str, sa.String(9).with_variant(sa.Text(), "postgresql"), null=True)
     address = orm.IPAddress()
     version = orm.Version()
     parent = orm.ForeignKey("Parent", on_delete=orm.CASCADE)
