@@ -356,7 +356,7 @@ class CustomType(TypeDecorator[Any]):
         return value if self.from_database is None else self.from_database(value)
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return self.column.dialect_impl(dialect)
+        return self.column
 
     def bind_processor(self, dialect: Dialect) -> Processor | None:
         return _both(self.to_database, self.column.dialect_impl(dialect).bind_processor(dialect))
