@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, TypeVar, cast, overload
+from typing import Any, Final, Generic, Literal, TypeVar, cast, overload
 
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 from pydantic_core import ValidationError as CoreError
@@ -21,7 +21,7 @@ _OWN_KINDS: Final = frozenset({"array", "range", "enum", "json", "hstore", "sear
 """Kinds whose lookups need their own column types."""
 
 
-class CustomOptions(Options, total=False):
+class CustomOptions(Options[T], Generic[T], total=False):
     """How values of a type become those of a column, and which lookups they have.
 
     Attributes:
@@ -35,9 +35,9 @@ class CustomOptions(Options, total=False):
         mutable: values can be changed in place, so that `save()` must compare them.
     """
 
-    to_database: Callable[[Any], Any]
-    from_database: Callable[[Any], Any]
-    validate: Callable[[Any], Any] | CoreSchema
+    to_database: Callable[[T], Any]
+    from_database: Callable[[Any], T]
+    validate: Callable[[Any], T] | CoreSchema
     json_schema: Mapping[str, Any]
     kind: str
     mutable: bool
@@ -51,7 +51,7 @@ def custom_field(
     *,
     null: Literal[False] = False,
     default: T | Callable[[], T] | Server = ...,
-    **options: Unpack[CustomOptions],
+    **options: Unpack[CustomOptions[T]],
 ) -> Field[T]: ...
 @overload
 def custom_field(
@@ -61,7 +61,7 @@ def custom_field(
     *,
     null: Literal[True],
     default: T | Callable[[], T | None] | Server | None = ...,
-    **options: Unpack[CustomOptions],
+    **options: Unpack[CustomOptions[T]],
 ) -> Field[T | None]: ...
 @overload
 def custom_field(
@@ -71,7 +71,7 @@ def custom_field(
     *,
     null: bool = False,
     default: Any = ...,
-    **options: Unpack[CustomOptions],
+    **options: Unpack[CustomOptions[T]],
 ) -> Field[T]: ...
 def custom_field(python: Any, kept: Any, /, **options: Any) -> Any:
     """A field of values of any type: what a constructor of your own returns.

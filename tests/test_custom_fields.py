@@ -47,7 +47,7 @@ class Settings(pydantic.BaseModel):
     sizes: list[int] = []
 
 
-def color_field(**options: Unpack[Options]) -> orm.Field[Color]:
+def color_field(**options: Unpack[Options[Color]]) -> orm.Field[Color]:
     """A color, kept as `#rrggbb`."""
     return orm.custom_field(
         Color,
@@ -256,7 +256,7 @@ class VectorType(UserDefinedType[list[float]]):
         return f"vector({self.dimensions})"
 
 
-def vector_field(dimensions: int, **options: Unpack[CustomOptions]) -> orm.Field[list[float]]:
+def vector_field(dimensions: int, **options: Unpack[CustomOptions[list[float]]]) -> orm.Field[list[float]]:
     """A vector of so many numbers."""
     return orm.custom_field(  # type: ignore[misc]
         list,
