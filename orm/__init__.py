@@ -45,6 +45,7 @@ from orm.expressions import Condition, Expression, F, Function, Ordering, Value
 from orm.fields import Field
 from orm.functions import Case, Cast, Coalesce, Func, When
 from orm.generated import Generated
+from orm.generickeys import GenericForeignKey, GenericRelated
 from orm.keys import CompositePrimaryKey
 from orm.models import Model
 from orm.numeric import (
@@ -143,6 +144,8 @@ __all__ = [
     "Func",
     "Function",
     "Generated",
+    "GenericForeignKey",
+    "GenericRelated",
     "IPAddress",
     "Index",
     "Integer",

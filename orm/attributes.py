@@ -11,6 +11,7 @@ from orm import joined, persistence
 from orm.conditions import Leaf
 from orm.database import Database
 from orm.exceptions import FieldError, NotLoaded
+from orm.generics import pair_of, stored_relation
 from orm.instances import database_of, forget_relation, is_new, key_of, schema_of, set_attribute, slot, state_of
 from orm.keys import spread
 from orm.operators import OPERATORS
@@ -19,8 +20,8 @@ from orm.query import Query, Selection
 from orm.references import checked_lookup, intern
 from orm.related import related_set
 from orm.schema import Instance, Relation, Schema
-from orm.specs import FieldSpec, RelationSpec
-from orm.states import InstanceState
+from orm.specs import FieldSpec, GenericKey, RelationSpec
+from orm.states import GenericState, InstanceState
 
 _UNSET: Final = object()
 
@@ -44,6 +45,8 @@ def set_value(instance: Instance, name: str, value: Any) -> None:
         _set_column(instance, schema, spec, value)
     elif name in schema.relation_specs:
         _set_relation(instance, schema, schema.relation_specs[name], value)
+    elif name in schema.generics:
+        _set_generic(instance, schema, schema.generics[name], value)
     elif name == "pk":
         _set_key(instance, schema, schema.key, value)
     else:
@@ -92,6 +95,11 @@ def _set_relation(instance: Instance, schema: Schema, spec: RelationSpec, value:
     set_attribute(instance, spec.name, value)
 
 
+def _set_generic(instance: Instance, schema: Schema, generic: GenericKey, value: Any) -> None:
+    _set_key(instance, schema, generic.pair, pair_of(schema, generic, value))
+    set_attribute(instance, generic.name, value)
+
+
 def missing(instance: Instance, name: str) -> Any:
     """What an attribute is whose slot is empty: a sparse instance, a related query set, or an error with the cure."""
     schema: Schema | None = type(instance).__dict__.get("__schema__")
@@ -101,6 +109,8 @@ def missing(instance: Instance, name: str) -> Any:
         relation = schema.relation(name)
         assert relation is not None
         return _missing_relation(instance, schema, relation)
+    if name in schema.generics:
+        return _missing_generic(instance, schema, schema.generics[name])
     if name in schema.fields:
         if is_new(instance):
             return _unset_value(schema, name)
@@ -114,7 +124,7 @@ def _cure(instance: Instance, name: str) -> str:
     """How to read a column that is not loaded: over the relation that led here, or in spite of only() and defer()."""
     state = slot(instance, "_state")
     if state is not None and state.origin is not None:
-        return f"Add .select_related({state.origin!r}) to the query,"
+        return f"Add .{state.reader}({state.origin!r}) to the query,"
     return f"Leave {name!r} out of defer(), name it in only(),"
 
 
@@ -138,22 +148,42 @@ def _missing_relation(instance: Instance, schema: Schema, relation: Relation) ->
             f"{schema.name}.{relation.name} is not loaded. Add .select_related({relation.name!r}) to the query, "
             f"or write: await instance.load({relation.name!r})."
         )
-    key = slot(instance, relation.near.name, _UNSET)
-    if key is _UNSET:
-        if is_new(instance):
-            return _unset_value(schema, relation.name)
-        name = relation.near.label if relation.near.parts else relation.near.name
-        names = ", ".join([repr(part.name) for part in relation.near.fields])
-        raise NotLoaded(
-            f"{schema.name}.{name} is not loaded. {_cure(instance, name)} or write: await instance.load({names})."
-        )
+    key = _held_key(instance, schema, relation.name, relation.near)
     if key is None:
         return None
+    state: InstanceState | None = slot(instance, "_state")
+    return _sparse_related(instance, relation, key, InstanceState if state is None else type(state))
+
+
+def _missing_generic(instance: Instance, schema: Schema, generic: GenericKey) -> Any:
+    key = _held_key(instance, schema, generic.name, generic.key)
+    if key is None:
+        return None
+    name = _held_key(instance, schema, generic.name, generic.kind)
+    return _sparse_related(instance, stored_relation(schema, generic, name, key, instance), key, GenericState)
+
+
+def _held_key(instance: Instance, schema: Schema, relation: str, spec: FieldSpec) -> Any:
+    """The value of a field that a relation needs. Raises `NotLoaded` when it is not there."""
+    key = slot(instance, spec.name, _UNSET)
+    if key is not _UNSET:
+        return key
+    if is_new(instance):
+        return _unset_value(schema, relation)
+    name = spec.label if spec.parts else spec.name
+    names = ", ".join([repr(part.name) for part in spec.fields])
+    raise NotLoaded(
+        f"{schema.name}.{name} is not loaded. {_cure(instance, name)} or write: await instance.load({names})."
+    )
+
+
+def _sparse_related(instance: Instance, relation: Relation, key: Any, kind: type[InstanceState]) -> Instance:
+    """The related instance, which knows only its key, and how it was reached."""
     state = slot(instance, "_state")
     made = sparse(relation.target, relation.far, key)
     origin = relation.name if state is None or state.origin is None else f"{state.origin}__{relation.name}"
     database = state.database if state is not None else None
-    made_state = InstanceState(database=database, origin=origin)
+    made_state = kind(database=database, origin=origin)
     if relation.far is not relation.target.key:
         made_state.known = relation.far
     set_attribute(made, "_state", made_state)
@@ -175,10 +205,11 @@ def known_by(instance: Instance, schema: Schema) -> FieldSpec:
 
 async def load_columns(instance: Instance, schema: Schema, names: list[str]) -> None:
     """Read columns of the row into the instance."""
-    wanted = [persistence.field_named(schema, name) for name in names] or list(schema.fields.values())
+    named = [spec for name in names for spec in persistence.field_named(schema, name).fields]
+    wanted = named or list(schema.fields.values())
     by = known_by(instance, schema)
     key = slot(instance, by.name)
-    fields = [spec for one in wanted for spec in one.fields if not by.in_key or not spec.in_key]
+    fields = [spec for spec in wanted if not by.in_key or not spec.in_key]
     read = _read_columns if schema.implied is None else _read_visible_columns
     row = await read(database_of(instance), schema, fields, by, key)
     if row is None:

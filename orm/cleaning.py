@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from orm import clocks
 from orm.exceptions import FieldError, ValidationError
 from orm.expressions import Condition, Expression
+from orm.generics import relation_of
 from orm.instances import is_new, loaded, schema_of, set_attribute, slot
-from orm.schema import Instance, Schema
+from orm.schema import Instance, Relation, Schema
 from orm.specs import FieldSpec
 from orm.validation import invalid, validator
 
@@ -97,13 +98,22 @@ def adopt_keys(instance: Instance, schema: Schema) -> Problems:
         relation = schema.relation(spec.name) if related is not None else None
         if related is None or relation is None:
             continue
-        key = slot(related, relation.far.name)
-        if key is None:
-            message = f"{related!r} has no key yet. Save it first"
-            problems.append({"type": "unsaved", "loc": (spec.name,), "msg": message, "input": related})
-        else:
-            set_attribute(instance, spec.attribute, key)
+        problems += _adopt_key(instance, spec.attribute, relation, related)
+    for generic in schema.generics.values():
+        related = slot(instance, generic.name)
+        if related is not None and slot(instance, generic.key.name) is None:
+            _, relation = relation_of(schema, generic, related)
+            problems += _adopt_key(instance, generic.key.name, relation, related)
     return problems
+
+
+def _adopt_key(instance: Instance, attribute: str, relation: Relation, related: Instance) -> Problems:
+    key = slot(related, relation.far.name)
+    if key is None:
+        message = f"{related!r} has no key yet. Save it first"
+        return [{"type": "unsaved", "loc": (relation.name,), "msg": message, "input": related}]
+    set_attribute(instance, attribute, key)
+    return []
 
 
 def _values_to_insert(instance: Instance, schema: Schema) -> dict[str, Any]:

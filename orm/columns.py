@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast, overload
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Range
@@ -15,6 +15,7 @@ from orm.comparing import compare
 from orm.conditions import kind_of, negate
 from orm.expressions import Comparison, Condition, Expression, F, Handle, Reference
 from orm.jsonpath import checked_key
+from orm.keys import KIND
 from orm.lookups import resolved_operand
 from orm.query import Node, Path, Query, QueryHolder, walk
 from orm.references import intern, named_lookup, transformed
@@ -210,13 +211,16 @@ class Step:
 
 
 def words_of(step: object) -> str | None:
-    """The words of a step over a relation, or `None` for anything else."""
+    """The words of a step over a relation, or of a generic foreign key; `None` for anything else."""
+    if isinstance(step, Column):
+        column: Column[Any] = cast("Any", step)
+        return repr(column) if kind_of(column.node) == KIND else None
     return step._words if isinstance(step, Step) else None  # pyright: ignore[reportPrivateUsage]
 
 
-def schema_of(step: Step) -> Schema:
+def schema_of(step: Step | Column[Any]) -> Schema:
     """The schema that a step starts from."""
-    return step._schema  # pyright: ignore[reportPrivateUsage]
+    return step._schema if isinstance(step, Step) else step.schema  # pyright: ignore[reportPrivateUsage]
 
 
 def attribute(schema: Schema, path: Path, owner: Schema, name: str, words: str = "") -> Any:

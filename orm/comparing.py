@@ -7,15 +7,17 @@ from typing import Any, cast
 
 from orm.conditions import Compared, Constant, Leaf, Lookup, Members, kind_of, simplify
 from orm.exceptions import FieldError, ValidationError
-from orm.expressions import Condition, Reference
+from orm.expressions import Condition, Expression, Reference, Value
+from orm.generics import relation_to
 from orm.jsonlookups import CONTAINS
 from orm.keys import KIND
 from orm.kinds import comparable
-from orm.operands import check_text, checked_items, items_of, key_field, key_of, listed, operand_check
+from orm.operands import check_text, checked_items, generic_of, items_of, key_field, key_of, listed, operand_check
 from orm.operators import NOT_NULL, OPERATORS, Operator, needs_folding
 from orm.parameters import Param, ParameterLeaf, ParameterMembers, Slot
 from orm.query import Node, Query, QueryHolder
 from orm.references import checked_lookup, intern, width
+from orm.schema import Schema
 from orm.subqueries import Subselect
 
 _NEVER = Constant(False)
@@ -175,6 +177,20 @@ def _compare_parameter(lookup: Lookup, param: Param) -> Condition:
     return ParameterLeaf(lookup, made.values, made.variant)
 
 
+def _keys_of_rows(lookup: Lookup, schema: Schema) -> tuple[Expression, ...]:
+    """What of rows that are no columns is compared: their keys, with their model's name for a generic foreign key."""
+    generic = generic_of(lookup.left)
+    if generic is not None:
+        name, relation = relation_to(cast("Reference", lookup.left).owner, generic, schema.model)
+        return (Value(name), intern(schema, (), relation.far))
+    field = key_field(lookup.left, schema)
+    if field is None:
+        raise FieldError(
+            f"{lookup.name} cannot be compared with rows of {schema.name}. Name one column: .values_list('…')."
+        )
+    return (intern(schema, (), field),)
+
+
 def _in_query(lookup: Lookup, query: Query) -> Condition:
     if lookup.operator.name != "in":
         raise FieldError(f"{lookup.name} takes a value, not a query set. Use {lookup.field}__in=…, or await it first.")
@@ -182,13 +198,7 @@ def _in_query(lookup: Lookup, query: Query) -> Condition:
         return _NEVER
     columns = query.columns
     if columns is None:
-        field = key_field(lookup.left, query.schema)
-        if field is None:
-            raise FieldError(
-                f"{lookup.name} cannot be compared with rows of {query.schema.name}. "
-                f"Name one column: .values_list('…')."
-            )
-        columns = (intern(query.schema, (), field),)
+        columns = _keys_of_rows(lookup, query.schema)
     elif (given := sum(map(width, columns))) != (wanted := width(lookup.left)):
         number = "one column" if wanted == 1 else f"{wanted} columns"
         raise FieldError(f"{lookup.name} takes a query set of {number}, not of {given}.")

@@ -129,7 +129,7 @@ def _choices(schema: Schema) -> str:
 def _named(schema: Schema, option: str, names: Iterable[str]) -> list[FieldSpec]:
     if isinstance(names, str):
         raise FieldError(f"{option} takes a list of names, as in [{names!r}], not {names!r}.")
-    found = list(dict.fromkeys([spec for name in names for spec in persistence.settable(schema, name).fields]))
+    found = persistence.fields_named(schema, names)
     if not found:
         raise FieldError(f"{option} is empty. Choose from: {', '.join(schema.names)}.")
     return found

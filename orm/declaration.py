@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, cast
@@ -14,6 +14,7 @@ from orm.constraints import CheckConstraint, Index, UniqueConstraint
 from orm.exceptions import FieldError
 from orm.exclusion import ExclusionConstraint
 from orm.expressions import F
+from orm.generickeys import GenericRelated
 from orm.hierarchy import inherit
 from orm.inheritance import check_own, discriminator_of, kind_of_heir
 from orm.keys import CompositeKey, attribute_of, composite, named_fields
@@ -24,7 +25,7 @@ from orm.query import Node, Query
 from orm.queryset import Objects
 from orm.relations import RelationField
 from orm.schema import Instance, Options, Registry, Schema
-from orm.specs import MISSING, Computation, FieldSpec, RelationSpec
+from orm.specs import MISSING, Computation, FieldSpec, GenericKey, RelationSpec
 
 GenerateThrough = Callable[[str, Options, RelationSpec], RelationSpec]
 """Gives a many-to-many relation without a model between the generated one."""
@@ -185,14 +186,21 @@ def schema_of_body(
         raise FieldError(
             f"{name}.Meta.renamed_from is {tablename!r}, the name that its table has now. Give the previous one."
         )
-    registry.check_free(name, tablename if kind in (None, "joined") else None)
-    columns, related, key = _specs(name, options, declared, generate_through)
+    _check_free(registry, name, tablename if kind in (None, "joined") else None)
+    fields: list[tuple[str, GenericRelated[Any]]] = [
+        (label, field) for label, field in declared.items() if isinstance(field, GenericRelated)
+    ]
+    generics: dict[str, GenericKey] = {label: field.spec(label) for label, field in fields}
+    indexes = [index for label, field in fields for index in field.indexes(label)]
+    options = replace(options, indexes=(*options.indexes, *indexes)) if indexes else options
+    columns, related, key = _specs(name, options, declared, generics, generate_through)
     composites = _composites(name, columns, related, key)
     if parent is not None:
         check_own(name, kind or "", parent, columns, related)
         columns, related = {**parent.fields, **columns}, {**parent.relation_specs, **related}
+        generics = {**parent.generics, **generics}
         composites = {**parent.composites, **composites}
-    _check_columns(name, columns, related)
+    _check_columns(name, columns, {**related, **generics})
     _check_enumerations(name, registry, columns)
     if "pk" not in composites and not any(spec.primary_key for spec in columns.values()):
         if "id" in columns or "id" in related:
@@ -201,7 +209,7 @@ def schema_of_body(
     discriminator = discriminator_of(name, options, parent, kind, columns)
     if discriminator is not None:
         columns[discriminator.own.name] = discriminator.own
-    schema = Schema(name, registry, tablename, columns, related, options, composites)
+    schema = Schema(name, registry, tablename, columns, related, options, composites, generics)
     if discriminator is not None:
         schema.discriminator, schema.identity = discriminator.field, discriminator.identity
     if parent is not None and kind is not None:
@@ -210,14 +218,31 @@ def schema_of_body(
     return schema
 
 
+def _check_free(registry: Registry, name: str, tablename: str | None) -> None:
+    """Raise `FieldError` when a model of that name is there already, or a table unless it is to be shared."""
+    for schema in registry.schemas.values():
+        if name == schema.name:
+            raise FieldError(
+                f"The registry has a model {name!r} already, in {schema.model.__module__}. "
+                "Names are unique in a registry: choose another, or use another Registry."
+            )
+        if tablename == schema.tablename:
+            raise FieldError(f"{schema.name} has the table {tablename!r} already. Set Meta.tablename.")
+
+
 def _specs(
-    name: str, options: Options, declared: Mapping[str, Any], generate_through: GenerateThrough
+    name: str,
+    options: Options,
+    declared: Mapping[str, Any],
+    generics: Mapping[str, GenericKey],
+    generate_through: GenerateThrough,
 ) -> tuple[dict[str, FieldSpec], dict[str, RelationSpec], CompositeKey | None]:
     """The records of what is declared: of columns, of relations, and the key of several fields."""
     columns: dict[str, FieldSpec] = {}
     related: dict[str, RelationSpec] = {}
     key_of_several: CompositeKey | None = None
     for field_name, field in declared.items():
+        made: Sequence[FieldSpec | None]
         if isinstance(field, RelationField):
             spec, relation = field.specs(field_name)
             if relation.related_name is not None:
@@ -225,11 +250,14 @@ def _specs(
             if relation.kind == "many_to_many" and relation.through is None:
                 relation = generate_through(name, options, relation)
             related[field_name] = relation
+            made = [spec]
         elif isinstance(field, CompositeKey):
-            key_of_several, spec = field, None
+            key_of_several, made = field, []
+        elif isinstance(field, GenericRelated):
+            made = generics[field_name].pair.parts
         else:
-            spec = field.spec(field_name)
-        if spec is not None:
+            made = [field.spec(field_name)]
+        for spec in [spec for spec in made if spec is not None]:
             if spec.name in columns:
                 raise FieldError(f"{name}.{spec.name} is declared twice: as a field, and as the key of a relation.")
             columns[spec.name] = spec
@@ -289,6 +317,11 @@ def _check_parts(schema: Schema) -> None:
     }
     keys = [spec for spec in schema.relation_specs.values() if spec.attribute is not None]
     complete = all(isinstance(spec.to, Schema) or spec.to in {schema.name, *schemas} for spec in keys)
+    for generic in schema.generics.values():
+        if all(model in schemas for model in generic.targets.values()):
+            schema.value_spec(generic.key)
+        else:
+            complete = False
     for part in schema.options.parts:
         name = part.name_in(schema)
         if name in taken:
@@ -326,7 +359,7 @@ def _check_enumerations(name: str, registry: Registry, columns: Mapping[str, Fie
             )
 
 
-def _check_columns(name: str, columns: Mapping[str, FieldSpec], related: Mapping[str, RelationSpec]) -> None:
+def _check_columns(name: str, columns: Mapping[str, FieldSpec], related: Collection[str]) -> None:
     keys = [spec.name for spec in columns.values() if spec.primary_key]
     if len(keys) > 1:
         raise FieldError(f"{name} has more than one primary key: {', '.join(keys)}. Choose one of them.")
@@ -366,9 +399,10 @@ def row_class(schema: Schema, module: str) -> type[Instance]:
     parent = schema.parent
     if parent is not None and schema.concrete is not schema:
         return parent.row
-    fields, relations = ({}, {}) if parent is None else (parent.fields, parent.relation_specs)
+    fields, relations = ({}, {}) if parent is None else (parent.fields, {**parent.relation_specs, **parent.generics})
     slots = [name for name in schema.fields if name not in fields]
     slots += [f"_loaded_{spec.name}" for spec in schema.mutable if spec.name not in fields]
+    slots += [name for name in schema.generics if name not in relations]
     for spec in schema.relation_specs.values():
         if spec.name in relations:
             continue

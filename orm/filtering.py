@@ -21,7 +21,7 @@ from orm.keys import KIND
 from orm.operators import Element, fold, needs_folding
 from orm.paths import can_be_null, has_conditions, many, many_paths, needs_row, stays_within
 from orm.query import Node, Path
-from orm.scopes import From, Prepare, Scope, columns_of, related, value_of
+from orm.scopes import From, Prepare, Scope, columns_of, fixed, related, value_of
 from orm.subqueries import Exists, Subselect
 
 _ONE: Final = sa.literal_column("1", sa.Integer())
@@ -100,7 +100,7 @@ def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, own: bool = Fals
         where = sa.and_(where, *scope.implied_over(hop, far))
         # IN is NULL, not false, beside a key that is NULL: the same in a WHERE, but not in a negation (`own`).
         if scope.compilation.engine == "sqlite" and not own and stays_within(node, start):
-            keys = sa.select(*columns_of(far, hop.far)).select_from(inner.source).where(where)
+            keys = sa.select(*columns_of(far, hop.far)).select_from(inner.source).where(*fixed(hop, far), where)
             return value_of(near, hop.near).in_(keys)
         where = sa.and_(related(hop, near, far), where)
     # SQLAlchemy correlates with the next statement around by itself; the root may be several away.

@@ -53,6 +53,7 @@ def _own_table(schema: Schema) -> Schema:
         schema.relation_specs,
         schema.options,
         schema.composites,
+        schema.generics,
     )
     table.parent, table.root, table.host = schema.parent, schema.root, schema.host
     return table

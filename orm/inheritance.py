@@ -12,6 +12,7 @@ from pydantic_core import core_schema
 from orm.conditions import Q
 from orm.exceptions import FieldError, ValidationError
 from orm.fields import Field
+from orm.generickeys import GenericRelated
 from orm.hierarchy import family, heirs
 from orm.implied import imply
 from orm.keys import CompositeKey
@@ -53,7 +54,7 @@ def method_resolution(name: str, bases: Sequence[type]) -> list[type]:
 
 def is_declared(value: object) -> bool:
     """Whether a value in a class body is a field, a relation or a key of several fields."""
-    return isinstance(value, (Field, RelationField, CompositeKey))
+    return isinstance(value, (Field, RelationField, CompositeKey, GenericRelated))
 
 
 def own_declarations(name: str, order: Sequence[type], namespace: Mapping[str, Any]) -> dict[str, Any]:

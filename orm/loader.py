@@ -272,8 +272,12 @@ def _inverse(relation: Relation) -> Relation:
 
 def relation_setter(relation: Relation) -> Callable[[Any, Any], None]:
     """What puts the related instance on an instance, past change tracking."""
-    name = f"_loaded_{relation.name}" if relation.many else relation.name
-    slot = getattr(relation.source.row, name, None)
+    return attribute_setter(relation.source, f"_loaded_{relation.name}" if relation.many else relation.name)
+
+
+def attribute_setter(schema: Schema, name: str) -> Callable[[Any, Any], None]:
+    """What sets an attribute of an instance, past change tracking."""
+    slot = getattr(schema.row, name, None)
     if slot is not None:
         return cast("Callable[[Any, Any], None]", slot.__set__)
     return lambda instance, value: object.__setattr__(instance, name, value)

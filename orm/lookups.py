@@ -19,6 +19,7 @@ from orm.exceptions import FieldError
 from orm.expressions import Annotation, Clause, Comparison, Condition, Expression, F, Function, Handle, Reference, Tree
 from orm.hierarchy import heir, way_to
 from orm.jsonpath import word_key
+from orm.operands import generic_of
 from orm.operators import OPERATORS, names, reserved
 from orm.parameters import Param
 from orm.query import Node, Path, Query, QueryHolder, origin_of, walk
@@ -269,6 +270,15 @@ def _finish(schema: Schema, left: Expression, rest: list[str], words: str, opera
 
 
 def _unknown_lookup(left: Expression, words: str, rest: list[str], operators: bool) -> FieldError:
+    generic = generic_of(left)
+    if generic is not None:
+        model, beyond = next(iter(generic.targets.values())), "__".join(rest)
+        where = f"{cast('Reference', left).owner.name}.{generic.name}"
+        return FieldError(
+            f"{where} refers to rows of several models, so {words!r} cannot name a column of one. Use "
+            f"{words.removesuffix(beyond)}in={model}.objects.filter({beyond}=…), or filter {model} over a "
+            f"Reverse({where!r})."
+        )
     kind = kind_of(left)
     choices = transforms.names(kind) + (names(kind) if operators else [])
     what = f"Choose from: {', '.join(choices)}." if choices else "Nothing can follow it here."

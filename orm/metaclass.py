@@ -185,7 +185,7 @@ def _finish(root: type[Any], model: Any, schema: Schema) -> None:
         own = type(error.__name__, (base,), namespace)
         setattr(schema, name, own)
         type.__setattr__(model, error.__name__, own)
-    for name in ("pk", *schema.fields, *schema.relation_specs):
+    for name in ("pk", *schema.fields, *schema.generics, *schema.relation_specs):
         if name not in ModelMeta.__dict__:
             setattr(ModelMeta, name, ClassAttribute(name))
     schema.registry.add(schema)

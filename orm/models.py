@@ -15,6 +15,7 @@ from orm import (
     constructors,
     custom,
     generated,
+    generickeys,
     numeric,
     postgresql,
     relations,
@@ -89,6 +90,7 @@ def _restore(model: Any, values: dict[str, Any], state: tuple[bool, set[str]] | 
         postgresql.DateRange,
         postgresql.DateTimeRange,
         numeric.Version,
+        generickeys.GenericForeignKey,
         relations.ForeignKey,
         relations.OneToOne,
         relations.ManyToMany,
@@ -112,7 +114,7 @@ class Model(Instance, metaclass=ModelMeta):
         schema = schema_of(self)
         state = self._state = InstanceState(new=True)
         for name, value in values.items():
-            if name not in schema.fields and name != "pk":
+            if name not in schema.fields and name not in schema.generics and name != "pk":
                 relation = schema.relation_specs.get(name)
                 if relation is None or relation.attribute is None:
                     raise not_settable(schema, name)
@@ -178,7 +180,7 @@ class Model(Instance, metaclass=ModelMeta):
         schema = schema_of(self)
         if is_new(self) or slot(self, known_by(self, schema).name) is None:
             raise InterfaceError(f"{self!r} has no row to load.")
-        related = [name for name in names if name in schema.relation_specs]
+        related = [name for name in names if name in schema.relation_specs or name in schema.generics]
         columns = [name for name in names if name not in related]
         if columns or not names:
             await load_columns(self, schema, columns)

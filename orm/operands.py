@@ -10,10 +10,11 @@ from orm import plaintext
 from orm.conditions import Lookup, padded
 from orm.exceptions import FieldError, ValidationError
 from orm.expressions import Reference
+from orm.generics import pair_of
 from orm.hierarchy import descends
 from orm.query import Node
 from orm.schema import Instance, Schema
-from orm.specs import FieldSpec
+from orm.specs import FieldSpec, GenericKey
 from orm.validation import Checker
 
 
@@ -51,6 +52,9 @@ def key_of(lookup: Lookup, value: Any) -> Any:
     """The key of an instance; any other value as it is."""
     if not isinstance(value, Instance):
         return value
+    generic = generic_of(lookup.left)
+    if generic is not None:
+        return _pair(lookup, generic, value)
     schema = type(value).__schema__
     field = key_field(lookup.left, schema)
     if field is None:
@@ -59,10 +63,26 @@ def key_of(lookup: Lookup, value: Any) -> Any:
         raise FieldError(f"{lookup.name} takes {wanted}, not one of {schema.name}.")
     key = getattr(value, field.name)
     if key is None:
-        raise ValidationError.single(
-            lookup.name, f"{value!r} has no key yet. Save it before you use it in a filter.", value
-        )
+        raise _without_key(lookup, value)
     return key
+
+
+def _without_key(lookup: Lookup, value: Instance) -> ValidationError:
+    message = f"{value!r} has no key yet. Save it before you use it in a filter."
+    return ValidationError.single(lookup.name, message, value)
+
+
+def generic_of(left: Node) -> GenericKey | None:
+    """The generic foreign key that an expression is."""
+    return left.owner.generics.get(left.spec.name) if isinstance(left, Reference) and left.spec.parts else None
+
+
+def _pair(lookup: Lookup, generic: GenericKey, value: Instance) -> tuple[Any, Any]:
+    """What is stored for an instance that a generic foreign key is compared with."""
+    name, key = pair_of(cast("Reference", lookup.left).owner, generic, value)
+    if key is None:
+        raise _without_key(lookup, value)
+    return name, key
 
 
 def key_targets(left: Node) -> Mapping[Schema, FieldSpec]:
@@ -87,6 +107,6 @@ def operand_check(lookup: Lookup) -> Checker:
     """What checks one operand, as `compare` does."""
     if lookup.operator.operand == "text":
         return partial(check_text, lookup)
-    if not key_targets(lookup.left):
+    if not key_targets(lookup.left) and generic_of(lookup.left) is None:
         return lookup.check
     return lambda value: lookup.check(key_of(lookup, value))

@@ -11,6 +11,7 @@ from orm.conditions import Assigned
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import expression, output_of
+from orm.generics import pair_of
 from orm.instances import database_of, is_new, key_of, schema_of, set_attribute, slot, state_of
 from orm.keys import spread
 from orm.lookups import conditions, resolve
@@ -138,7 +139,7 @@ def names_to_save(instance: Instance, names: Iterable[str] | None) -> list[str]:
     if names is None:
         return changed_names(instance)
     schema = schema_of(instance)
-    return list(dict.fromkeys([spec.name for name in names for spec in settable(schema, name).fields]))
+    return [spec.name for spec in fields_named(schema, names)]
 
 
 def field_named(schema: Schema, name: str) -> FieldSpec:
@@ -147,6 +148,11 @@ def field_named(schema: Schema, name: str) -> FieldSpec:
     if spec is None:
         raise schema.unknown(name)
     return spec
+
+
+def fields_named(schema: Schema, names: Iterable[str]) -> list[FieldSpec]:
+    """The fields with columns that names stand for, and that may be set. Raises `FieldError`."""
+    return list(dict.fromkeys([spec for name in names for spec in settable(schema, name).fields]))
 
 
 async def _update(instance: Instance, schema: Schema, names: Callable[[], list[str]], database: Database) -> None:
@@ -248,7 +254,7 @@ async def update_all(
     schema: Schema, instances: Sequence[Instance], names: Sequence[str], database: Database, chunk_size: int | None
 ) -> None:
     """Update the named fields of stored instances, all or none."""
-    fields = [spec.name for name in names for spec in settable(schema, name).fields]
+    fields = [spec.name for spec in fields_named(schema, names)]
     for key in schema.keys:
         if key.name in fields:
             raise FieldError(
@@ -297,11 +303,19 @@ def related_key(schema: Schema, spec: FieldSpec, value: Any) -> Any:
     """The key of an instance given for a relation; any other value as it is."""
     if not isinstance(value, Instance):
         return value
+    generic = schema.generics.get(spec.name)
+    if generic is not None:
+        name, key = pair_of(schema, generic, value)
+        return name, _stored_key(schema, spec, value, key)
     relation = schema.relation(spec.relation or "")
     if relation is None or not isinstance(value, relation.target.concrete.model):
         wanted = f"an instance of {relation.target.name}" if relation else f"a value ({spec.kind})"
         raise FieldError(f"{schema.name}.{spec.label} takes {wanted}, not {value!r}.")
-    key = slot(value, relation.far.name)
+    return _stored_key(schema, spec, value, slot(value, relation.far.name))
+
+
+def _stored_key(schema: Schema, spec: FieldSpec, value: Instance, key: Any) -> Any:
+    """The key of an instance. Raises `ValidationError` when it has none yet."""
     if key is None:
         raise ValidationError(f"{schema.name}.{spec.label} is {value!r}, which has no key yet. Save it first.")
     return key

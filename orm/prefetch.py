@@ -6,20 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from orm.columns import words_of
+from orm.columns import Column, words_of
 from orm.comments import commented
 from orm.conditions import Members
 from orm.database import Database
 from orm.exceptions import FieldError
+from orm.generics import stored_relation
 from orm.hierarchy import heir, is_polymorphic
 from orm.instances import forget_relation, schema_of, slot
-from orm.loader import relation_setter
+from orm.loader import attribute_setter, relation_setter
 from orm.operators import OPERATORS
 from orm.ordering import ordering
 from orm.plans import select_plan
 from orm.query import Node, Query, QueryHolder, Selection
-from orm.references import checked_lookup, intern
+from orm.references import checked_lookup, fixed, intern
 from orm.schema import Instance, Relation, Schema
+from orm.specs import GenericKey
 
 
 class Prefetch:
@@ -27,20 +29,25 @@ class Prefetch:
 
     Args:
         relation: the relation: its name, names joined by `__`, or the attribute of the class: `Artist.albums`.
-        queryset: the query set to read them with.
+        queryset: the query set to read them with; for a generic foreign key several ones, of one model each.
         to_attr: the attribute of each instance that gets a list of them, instead of the relation itself.
     """
 
-    __slots__ = ("queryset", "relation", "to_attr")
+    __slots__ = ("choices", "queryset", "relation", "to_attr")
 
     def __init__(
-        self, relation: type[Instance] | str, queryset: QueryHolder | None = None, *, to_attr: str | None = None
+        self,
+        relation: type[Instance] | Column[Any] | str,
+        queryset: QueryHolder | Sequence[QueryHolder] | None = None,
+        *,
+        to_attr: str | None = None,
     ) -> None:
         words = relation if isinstance(relation, str) else words_of(relation)
         if words is None:
             raise FieldError(f"{relation!r} names no relation. Give its name, or the attribute of the class.")
         self.relation = words
-        self.queryset = queryset
+        self.queryset = None if isinstance(queryset, Sequence) else queryset
+        self.choices = tuple(queryset) if isinstance(queryset, Sequence) else ()
         self.to_attr = to_attr
 
     def __repr__(self) -> str:
@@ -97,35 +104,57 @@ def default_order(schema: Schema) -> tuple[Node, ...]:
 
 def check(schema: Schema, prefetch: Prefetch) -> None:
     """Raise `FieldError` when a prefetch names no relation, or its query set is not one of the target's."""
-    owner = schema
+    targets = [schema]
     names = prefetch.relation.split("__")
     for number, name in enumerate(names, 1):
-        relation = owner.relation(name)
-        child = heir(owner, name) if relation is None and number < len(names) and is_polymorphic(owner) else None
-        if relation is None and child is None:
-            raise owner.unknown(name, "relation")
-        owner = relation.target if relation is not None else cast("Schema", child)
-    if prefetch.queryset is None:
-        return
-    query = prefetch.queryset.query
-    if query.schema is not owner:
-        raise FieldError(f"{prefetch!r} needs a query set of {owner.name}, not of {query.schema.name}.")
-    if query.columns is not None or query.sliced:
-        raise FieldError(f"{prefetch!r} needs a query set of instances without a slice.")
+        targets = _targets(targets, name, last=number == len(names))
+    given = prefetch.choices if prefetch.queryset is None else (prefetch.queryset,)
+    seen: set[Schema] = set()
+    for query in [queryset.query for queryset in given]:
+        if query.schema not in targets:
+            wanted = " or ".join([target.name for target in targets])
+            raise FieldError(f"{prefetch!r} needs a query set of {wanted}, not of {query.schema.name}.")
+        if query.columns is not None or query.sliced:
+            raise FieldError(f"{prefetch!r} needs a query set of instances without a slice.")
+        if query.schema in seen:
+            raise FieldError(f"{prefetch!r} has two query sets of {query.schema.name}. Give one for each model.")
+        seen.add(query.schema)
+
+
+def _targets(owners: Sequence[Schema], name: str, *, last: bool) -> list[Schema]:
+    """The models that a name leads to from some of these. Raises `FieldError` when none of them has such a relation."""
+    found: list[Schema] = []
+    for owner in owners:
+        relation, generic = owner.relation(name), owner.generics.get(name)
+        child = heir(owner, name) if relation is None and not last and is_polymorphic(owner) else None
+        if relation is not None:
+            found.append(relation.target)
+        elif generic is not None:
+            found += [one.target for one in generic.relations(owner).values()]
+        elif child is not None:
+            found.append(child)
+    if not found:
+        if len(owners) == 1:
+            raise owners[0].unknown(name, "relation")
+        raise FieldError(f"None of {', '.join([owner.name for owner in owners])} has a relation {name!r}.")
+    return list(dict.fromkeys(found))
 
 
 async def prefetch(instances: Sequence[Instance], wanted: Sequence[Prefetch], reader: Reader) -> None:
     """Read what is wanted of the instances, level by level."""
     if not instances:
         return
+    schema = schema_of(instances[0])
     for name, group in _by_first_name(wanted).items():
-        relation = schema_of(instances[0]).relation(name)
+        relation, generic = schema.relation(name), schema.generics.get(name)
         if relation is not None:
             await _level(instances, relation, group, reader)
-            continue
-        model = cast("Schema", heir(schema_of(instances[0]).root, name)).model
-        own = [instance for instance in instances if isinstance(instance, model)]
-        await prefetch(own, [_shortened(item) for item in group], reader)
+        elif generic is not None:
+            await _generic_level(instances, generic, group, reader)
+        else:
+            model = cast("Schema", heir(schema.root, name)).model
+            own = [instance for instance in instances if isinstance(instance, model)]
+            await prefetch(own, [_shortened(item) for item in group], reader)
 
 
 def _by_first_name(wanted: Sequence[Prefetch]) -> dict[str, list[Prefetch]]:
@@ -150,12 +179,48 @@ async def _level(instances: Sequence[Instance], relation: Relation, group: list[
             await prefetch(await _related(instances, relation, item, inner), _nested(item), inner)
 
 
+async def _generic_level(
+    instances: Sequence[Instance], generic: GenericKey, group: list[Prefetch], reader: Reader
+) -> None:
+    """One level for each model whose rows the instances refer to."""
+    schema = schema_of(instances[0])
+    parts: dict[str, list[Instance]] = {}
+    relations: dict[str, Relation] = {}
+    for instance in instances:
+        name, key = getattr(instance, generic.kind.name), getattr(instance, generic.key.name)
+        if key is not None:
+            parts.setdefault(name, []).append(instance)
+            relations[name] = stored_relation(schema, generic, name, key, instance)
+        for item in group if key is None else ():
+            if item.to_attr is not None and item.relation == generic.name:
+                object.__setattr__(instance, item.to_attr, [])
+    for name, part in parts.items():
+        about = [_about(item, relations[name].target) for item in group]
+        found = [item for item in about if item is not None]
+        if len(found) < len(about):
+            found.append(Prefetch(generic.name))  # what comes before the relation that they do not have
+        await _level(part, relations[name], found, reader)
+
+
+def _about(item: Prefetch, target: Schema) -> Prefetch | None:
+    """What of a prefetch over a generic foreign key is about one model; `None` where that has no such relation."""
+    _, _, rest = item.relation.partition("__")
+    if rest:
+        name = rest.partition("__")[0]
+        known = name in target.relation_specs or name in target.generics or heir(target, name) is not None
+        return item if known else None
+    given = (*item.choices, item.queryset)
+    queryset = next((one for one in given if one is not None and one.query.schema is target), None)
+    return Prefetch(item.relation, queryset, to_attr=item.to_attr)
+
+
 def _nested(item: Prefetch | None) -> Sequence[Prefetch]:
     return getattr(item.queryset, "prefetches", ()) if item is not None and item.queryset is not None else ()
 
 
 def _shortened(item: Prefetch) -> Prefetch:
-    return Prefetch(item.relation.partition("__")[2], item.queryset, to_attr=item.to_attr)
+    rest = item.relation.partition("__")[2]
+    return Prefetch(rest, item.choices if item.queryset is None else item.queryset, to_attr=item.to_attr)
 
 
 async def _related(
@@ -185,9 +250,7 @@ async def _related(
 
 def _attach_back(relation: Relation, owners: dict[Any, list[Instance]], found: dict[Any, list[Instance]]) -> None:
     """Give the related instances the one they belong to."""
-    back = relation.target.relation(relation.inverse or "")
-    assert back is not None
-    setter = relation_setter(back)
+    setter = attribute_setter(relation.target, relation.inverse or "")  # a foreign key, perhaps a generic one
     for key, related in found.items():
         for one in related:
             setter(one, owners[key][0])
@@ -268,7 +331,8 @@ async def _read(relation: Relation, keys: list[Any], query: Query, reader: Reade
         only=selection.only | names if selection.only else selection.only,
         deferred=selection.deferred - names,
     )
-    rows = await reader.fetch(query.replace(where=(Members(lookup, keys), *query.where), selection=selection))
+    where = (*fixed(relation), Members(lookup, keys), *query.where)
+    rows = await reader.fetch(query.replace(where=where, selection=selection))
     far = relation.far.name
     return [(slot(row, far), row) for row in rows]
 

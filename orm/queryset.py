@@ -54,7 +54,7 @@ class QuerySet(Rows[M]):
             found.append(to_one_path(self._schema, relation_words(self._schema, path)))
         return self._selecting(related=tuple(dict.fromkeys(found)))
 
-    def prefetch_related(self, *wanted: type[Instance] | str | Prefetch) -> Self:
+    def prefetch_related(self, *wanted: type[Instance] | Column[Any] | str | Prefetch) -> Self:
         """Read relations of any kind in one more statement for each level."""
         need_names("prefetch_related", wanted)
         added: list[Prefetch] = []

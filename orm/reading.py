@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from orm import lookups
-from orm.columns import Column, Step, words_of
+from orm.columns import Column, Step, schema_of, words_of
 from orm.exceptions import FieldError
 from orm.expressions import Reference
 from orm.hierarchy import descends, heir, heirs, is_polymorphic, way_to
@@ -33,6 +33,11 @@ def to_one_path(schema: Schema, words: str) -> Path:
         if child is not None:
             path, owner = path + way_to(owner, child), child
             continue
+        if name in owner.generics:
+            raise FieldError(
+                f"{owner.name}.{name} refers to rows of several models, which cannot be joined. "
+                f"Use prefetch_related({words!r})."
+            )
         if relation is None:
             ones = [n for n in owner.relation_specs if (r := owner.relation(n)) is not None and not r.many]
             raise FieldError(
@@ -68,7 +73,7 @@ def relation_words(schema: Schema, path: object) -> str:
     words = words_of(path)
     if words is None:
         raise FieldError(f"{path!r} names no relation. Give its name, or the attribute of the class: Album.artist.")
-    root = cast("Step", path)._schema  # pyright: ignore[reportPrivateUsage]
+    root = schema_of(cast("Step | Column[Any]", path))
     if root is not schema and root in heirs(schema):
         return f"{snake_case(root.name)}__{words}"
     if root is not schema and not descends(schema, root):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from orm.aggregates import Aggregate
-from orm.conditions import Lookup, kind_of
+from orm.conditions import Leaf, Lookup, kind_of
 from orm.exceptions import FieldError
 from orm.expressions import Condition, Expression, Reference, output_of
 from orm.hierarchy import seen_from
@@ -131,3 +131,11 @@ def refuse_many(node: Node, what: str) -> None:
     if not isinstance(node, (Condition, Aggregate)):  # which ask for related rows in a subquery of their own
         for part in node.parts:
             refuse_many(part, what)
+
+
+def fixed(relation: Relation) -> tuple[Leaf, ...]:
+    """The condition that the rows of a relation's target meet, whichever row they are related to."""
+    if relation.fixed is None:
+        return ()
+    spec, value = relation.fixed
+    return (Leaf(checked_lookup(relation.target, intern(relation.target, (), spec), OPERATORS["exact"]), (value,)),)

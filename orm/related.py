@@ -20,7 +20,7 @@ from orm.operators import OPERATORS
 from orm.query import UNFILTERED, Query
 from orm.queryset import QuerySet
 from orm.reading import is_instance_of
-from orm.references import checked_lookup, intern
+from orm.references import checked_lookup, fixed, intern
 from orm.schema import Instance, Relation, Schema
 from orm.signals import ManyToManyEvent
 from orm.specs import FieldSpec
@@ -256,7 +256,8 @@ class RelatedQuerySet(QuerySet[M]):
         relation = self._relation
         if relation.through is None and relation.inverse is not None:
             for one in instances:
-                set_attribute(one, relation.far.name, owner and slot(owner, relation.near.name))
+                for name, value in _pointing(relation, owner and slot(owner, relation.near.name)).items():
+                    set_attribute(one, name, value)
                 set_attribute(one, relation.inverse, owner)
 
     def _query_of(self, schema: Schema) -> Query:
@@ -267,7 +268,7 @@ class RelatedQuerySet(QuerySet[M]):
         """Let the foreign keys of these rows, of which there are instances, refer to the instance."""
         relation = self._relation
         rows = QuerySet[Any](Query(relation.target).replace(selection=UNFILTERED), self._database)
-        await rows.filter(pk__in=keys).update(**{relation.far.label: slot(self._owner, relation.near.name)})
+        await rows.filter(pk__in=keys).update(**_pointing(relation, slot(self._owner, relation.near.name)))
 
     def _between(self) -> tuple[Relation, Relation, QuerySet[Any]]:
         """The steps to the rows between and on to the target, and the rows between of this instance."""
@@ -326,7 +327,7 @@ class RelatedQuerySet(QuerySet[M]):
                 "Give them another one, or delete them."
             )
         rows = self._all() if keys is None else self._all().unfiltered().filter(pk__in=keys)
-        await rows.update(**{relation.far.label: None})
+        await rows.update(**_pointing(relation, None))
 
 
 def _remembered(owner: Instance) -> Any:
@@ -340,7 +341,16 @@ def _related_query(owner: Instance, relation: Relation) -> Query:
     key = slot(owner, relation.near.name)
     if key is None:
         return query
-    return query.replace(where=(_is_related(relation, key),))
+    return query.replace(where=(*fixed(relation), _is_related(relation, key)))
+
+
+def _pointing(relation: Relation, key: Any) -> dict[str, Any]:
+    """The values of a row that is related to that with the key, or to none."""
+    values = {relation.far.name: key}
+    if relation.fixed is not None:
+        spec, value = relation.fixed
+        values[spec.name] = None if key is None else value
+    return values
 
 
 def _is_related(relation: Relation, key: Any) -> Condition:

@@ -18,7 +18,7 @@ from orm import ddl, tables, violations
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, IntegrityError, InterfaceError, MultipleObjectsReturned
 from orm.keys import attribute_of, check_kinds, check_unique, check_width, composite, named_fields, with_values
-from orm.specs import MISSING, BoundedCache, FieldSpec, Implied, Named, RelationSpec
+from orm.specs import MISSING, BoundedCache, FieldSpec, GenericKey, Implied, Named, RelationSpec
 from orm.states import InstanceState
 from orm.tables import TablePart
 
@@ -46,6 +46,8 @@ class Relation:
         null: there may be none.
         hops: the steps it takes, each of them a relation without steps of its own; two for many-to-many.
         inverse: the name of the relation back, where one is declared.
+        fixed: a field of the target and the value that related rows have in it: the source's name in a generic
+            foreign key.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Relation:
     spec: RelationSpec
     through: tuple[Relation, Relation] | None = None
     inverse: str | None = None
+    fixed: tuple[FieldSpec, str] | None = None
 
     @property
     def hops(self) -> tuple[Relation, ...]:
@@ -141,6 +144,7 @@ class Schema:
         relations: Mapping[str, RelationSpec],
         options: Options,
         composites: Mapping[str, FieldSpec] = MappingProxyType({}),
+        generics: Mapping[str, GenericKey] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self.registry = registry
@@ -150,6 +154,7 @@ class Schema:
         self.relation_specs = dict(relations)
         self.composites = dict(composites)
         """The fields that stand for several ones, by the attribute that has their value."""
+        self.generics = generics
         self.key = composites.get("pk") or next(spec for spec in fields.values() if spec.primary_key)
         self.keys = self.key.fields
         self.version = next((spec for spec in fields.values() if spec.version), None)
@@ -200,9 +205,8 @@ class Schema:
     @property
     def names(self) -> list[str]:
         """What the user may name: fields and relations, the relation standing for its key."""
-        return [spec.label for spec in self.fields.values()] + [
-            name for name, spec in self.relation_specs.items() if spec.attribute is None
-        ]
+        others = [name for name, spec in self.relation_specs.items() if spec.attribute is None]
+        return [*[spec.label for spec in self.fields.values()], *self.generics, *others]
 
     def field(self, name: str) -> FieldSpec | None:
         """The field of that name; `pk` is the key, a foreign key's name stands for its column."""
@@ -211,6 +215,8 @@ class Schema:
         found = self.fields.get(name)
         if found is None and name in self.relation_specs and self.relation_specs[name].attribute:
             found = self.key_field(self.relation_specs[name])
+        if found is None and name in self.generics:
+            found = self.generics[name].pair
         return found
 
     def key_field(self, spec: RelationSpec) -> FieldSpec:
@@ -249,7 +255,7 @@ class Schema:
         if spec.parts and spec.relation is None:
             return with_values(spec, [self.value_spec(part) for part in spec.parts])
         if spec.relation is None:
-            return spec
+            return self.generics[spec.part_of[0]].key_values(self) if spec.kind == "generic_key" else spec
         relation = self.relation(spec.relation)
         assert relation is not None
         return relation.target.value_spec(relation.far)
@@ -326,9 +332,12 @@ def _declared_inverse(target: Schema, source: Schema, name: str) -> str | None:
 def _resolve_reverse(schema: Schema, spec: RelationSpec) -> Relation:
     model, _, name = spec.target_name.partition(".")
     target = schema.registry.get(model, f"{schema.name}.{spec.name}")
+    if name in target.generics:
+        found: Relation = target.generics[name].reverse(schema, spec, target)
+        return found
     forward = target.relation(name)
     if forward is None or forward.spec.kind == "reverse":
-        keys = [n for n, s in target.relation_specs.items() if s.kind != "reverse"]
+        keys = [*[n for n, s in target.relation_specs.items() if s.kind != "reverse"], *target.generics]
         raise FieldError(
             f"{schema.name}.{spec.name} reverses {spec.target_name!r}, which is no relation. "
             f"Choose from: {', '.join(f'{target.name}.{n}' for n in keys) or '(none declared)'}."
@@ -425,17 +434,6 @@ class Registry:
         owner = next((schema for schema in self.schemas.values() if schema.tablename == error.table), None)
         if owner is not None and error.model is None:
             violations.explain(error, owner, self.schemas.values())
-
-    def check_free(self, name: str, tablename: str | None) -> None:
-        """Raise `FieldError` when a model of that name is there already, or a table unless it is to be shared."""
-        for schema in self.schemas.values():
-            if name == schema.name:
-                raise FieldError(
-                    f"The registry has a model {name!r} already, in {schema.model.__module__}. "
-                    "Names are unique in a registry: choose another, or use another Registry."
-                )
-            if tablename == schema.tablename:
-                raise FieldError(f"{schema.name} has the table {tablename!r} already. Set Meta.tablename.")
 
     def add(self, schema: Schema) -> None:
         """Add a declared model and give reverse relations named with `related_name` to their targets."""

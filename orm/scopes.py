@@ -44,7 +44,12 @@ def same_key(table: From, schema: Schema, rows: From) -> Element:
 
 def related(hop: Relation, near: From, far: From) -> Element:
     """The condition that a row of one table is related to a row of another, over one step of a relation."""
-    return sa.and_(*[near.c[one.name] == far.c[other.name] for one, other in hop.pairs])
+    return sa.and_(*[near.c[one.name] == far.c[other.name] for one, other in hop.pairs], *fixed(hop, far))
+
+
+def fixed(hop: Relation, far: From) -> list[Element]:
+    """What the related rows have in common, whichever row they are related to."""
+    return [] if hop.fixed is None else [far.c[hop.fixed[0].name] == hop.fixed[1]]
 
 
 @dataclass(frozen=True)

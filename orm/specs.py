@@ -160,6 +160,47 @@ class FieldSpec:
         return f"<FieldSpec {self.name}: {self.kind}>"
 
 
+class GenericKey(Protocol):
+    """A foreign key to rows of several models, in the terms of its schema: `orm.genericspecs` has it."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def targets(self) -> Mapping[str, str]:
+        """The names of the models by what rows have for them."""
+        ...
+
+    @property
+    def pair(self) -> FieldSpec:
+        """The field of two: `kind` and `key`."""
+        ...
+
+    @property
+    def kind(self) -> FieldSpec:
+        """The field that says which model's row it is."""
+        ...
+
+    @property
+    def key(self) -> FieldSpec:
+        """The field with the row's key."""
+        ...
+
+    def relations(self, schema: Any) -> Mapping[str, Any]:
+        """The relation to each model, by what rows have for it. Raises `FieldError` for one that is missing."""
+        ...
+
+    def key_values(self, schema: Any) -> FieldSpec:
+        """The field that says what the keys are. Raises `FieldError` where they are of different kinds."""
+        ...
+
+    def reverse(self, schema: Any, spec: RelationSpec, target: Any) -> Any:
+        """The relation from a model to the rows that refer to its rows. Raises `FieldError` where none may."""
+        ...
+
+
 class Named(Protocol):
     """What has a name: the schema that a relation refers to."""
 

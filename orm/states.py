@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from orm.database import Database
 from orm.specs import FieldSpec
 
@@ -21,9 +23,19 @@ class InstanceState:
     __slots__ = ("changed", "database", "known", "new", "origin")
 
     known: FieldSpec
+    reader: ClassVar[str] = "select_related"
+    """The method that would have read it, with its origin."""
 
     def __init__(self, *, new: bool = False, database: Database | None = None, origin: str | None = None) -> None:
         self.new = new
         self.changed: set[str] = set()
         self.database = database
         self.origin = origin
+
+
+class GenericState(InstanceState):
+    """What is particular about an instance that was reached over a generic foreign key."""
+
+    __slots__ = ()
+
+    reader = "prefetch_related"

@@ -21,7 +21,7 @@ import orm
 from orm import Page
 from orm.columns import Step
 from orm.database import Database
-from tests.typing.app import accepts, accepts_expressions, accepts_inheritance
+from tests.typing.app import accepts, accepts_expressions, accepts_inheritance, accepts_models
 from tests.typing.app.base import models
 from tests.typing.app.notes import Note, Tag
 from tests.typing.app.samples import Nullable, Sample
@@ -47,12 +47,15 @@ UNSEEN = {
         "g: orm.Related[User] = orm.OneToOne(Note)",
         "h: orm.RelatedSet[User] = orm.ManyToMany(Note)",
         "i: orm.Field[datetime.datetime] = orm.Date()",
+        "a: orm.GenericRelated[User] = orm.GenericForeignKey(Note)",
+        "b: orm.GenericRelated[User] = orm.GenericForeignKey(User, null=True)",
         # A keyword that `**options: Unpack[…]` does not have.
         "c: orm.Field[str] = orm.String(max_length=100, nul=True)",
         "f: orm.Field[str] = orm.Text(max_length=100)",
         "i: orm.Field[int] = orm.Integer(max_length=3)",
         "n: orm.Field[int] = orm.BigAutoField(default=1)",
         "p: orm.Field[datetime.datetime] = orm.DateTime(auto_nao=True)",
+        "c: orm.GenericRelated[User] = orm.GenericForeignKey(User, default=3)",
         'orm.Database("sqlite:///x.db", nonsense=1)',
     },
 }
@@ -162,7 +165,7 @@ async def application(database: Database) -> AsyncIterator[dict[str, Any]]:
 PARAMETERS = {"database", "user", "note", "tag", "sample", "nullable"}
 FUNCTIONS = {
     f"{module.__name__.rpartition('.')[2]}-{name}": function
-    for module in (accepts, accepts_expressions, accepts_inheritance)
+    for module in (accepts, accepts_expressions, accepts_inheritance, accepts_models)
     for name, function in vars(module).items()
     if inspect.iscoroutinefunction(function)
     and function.__module__ == module.__name__
