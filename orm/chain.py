@@ -16,6 +16,7 @@ from orm.database import Database
 from orm.database.timeouts import is_duration
 from orm.exceptions import FieldError, InterfaceError, ValidationError
 from orm.expressions import Condition, Expression, Ordering, Reference
+from orm.hierarchy import without_steps
 from orm.ordering import ordering
 from orm.parameters import Param, RowCount, Slot
 from orm.plans import Plan
@@ -308,7 +309,8 @@ def _is_read(query: Query, node: Node) -> bool:
         return True
     if query.columns is not None:
         return any(column is node for column in query.columns)
-    return not node.path or any(path[: len(node.path)] == node.path for path in query.selection.related)
+    whole = without_steps(node.path)
+    return not whole or any(path[: len(whole)] == whole for path in query.selection.related)
 
 
 def _row_number(number: Any, name: str) -> Any:

@@ -172,6 +172,9 @@ async def insert_all(
 
     Instances whose row is known afterwards become that row; the others stay as they are.
     """
+    other = next((one for one in instances if schema_of(one).concrete is not schema.concrete), None)
+    if other is not None:
+        raise FieldError(f"bulk_create of {schema.name} looks for conflicts of its own rows only, not of {other!r}.")
     rows: list[dict[str, Any]] = cleaning.rows_to_insert(schema, instances)
     _check(database, schema, conflict, rows)
     free = [index for index, row in enumerate(rows) if not _can_conflict(conflict, row)]

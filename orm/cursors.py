@@ -27,6 +27,7 @@ from orm.conditions import Constant, Leaf, Lookup, kind_of, negate, simplify
 from orm.exceptions import FieldError, InvalidCursor, ValidationError
 from orm.expressions import Annotation, Clause, Condition, Expression, Ordering, Reference, Tree
 from orm.functions.math import Random
+from orm.hierarchy import without_steps
 from orm.loader import Loader, row_loader
 from orm.operators import OPERATORS
 from orm.query import Node, Path, Query, Selection, walk
@@ -478,8 +479,9 @@ def _reading_instances(selection: Selection, needed: Sequence[Reference]) -> Sel
     related: dict[Path, None] = dict.fromkeys(selection.related)
     only, deferred = set(selection.only), set(selection.deferred)
     for reference in needed:
-        if reference.path and not any(path[: len(reference.path)] == reference.path for path in related):
-            related[reference.path] = None
+        whole = without_steps(reference.path)
+        if whole and not any(path[: len(whole)] == whole for path in related):
+            related[whole] = None
         word = repr(reference)
         prefix = word.removesuffix(reference.spec.name)
         deferred.discard(word)
@@ -494,10 +496,11 @@ def _attribute(instance: Any, by: Expression) -> Any:
         return instance.__dict__[repr(by)]
     reference: Reference = cast("Any", by)
     for hop in reference.path:
-        instance = getattr(instance, hop.name)
+        instance = instance if hop.is_step else getattr(instance, hop.name)
         if instance is None:
             return None
-    return getattr(instance, reference.spec.name)
+    name = reference.spec.name
+    return getattr(instance, name) if name in type(instance).__schema__.fields else None  # a field of other rows
 
 
 def _index(columns: tuple[Node, ...], by: Node) -> int:

@@ -76,6 +76,9 @@ async def insert_all(
     schema: Schema, instances: Sequence[Instance], database: Database, chunk_size: int | None = None
 ) -> None:
     """Insert new instances, all or none; sets their keys and what the database made."""
+    if schema.children and any(schema_of(instance) is not schema for instance in instances):
+        await _insert_each_class(instances, database, chunk_size)
+        return
     rows = cleaning.rows_to_insert(schema, instances)
     groups = alike(rows)
     made: dict[int, dict[str, Any]] = {}
@@ -95,6 +98,16 @@ async def insert_all(
             await run()
     for index, instance in enumerate(instances):
         stored(instance, rows[index], made[index], database)
+
+
+async def _insert_each_class(instances: Sequence[Instance], database: Database, chunk_size: int | None) -> None:
+    """Insert new instances of models that inherit from each other, all or none."""
+    by_model: dict[Schema, list[Instance]] = {}
+    for instance in instances:
+        by_model.setdefault(schema_of(instance), []).append(instance)
+    async with database.transaction():
+        for schema, own in by_model.items():
+            await insert_all(schema, own, database, chunk_size)
 
 
 def alike(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[int]]:

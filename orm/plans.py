@@ -22,6 +22,7 @@ from orm.loader import LoadedEntity, LoadedVariant, Loader, Processor, instance_
 from orm.query import Counter, Node, Query
 from orm.references import parts_of
 from orm.returning import Returned
+from orm.schema import Schema
 from orm.scopes import Compilation, Parameter, columns_of
 from orm.specs import FieldSpec
 
@@ -285,15 +286,24 @@ def finish(
         bind=_binder(compiled, compilation, given),
         load=load,
         operation=operation,
-        tables=tuple(dict.fromkeys([query.schema.tablename, *_joined_tables(query)])),
+        tables=tuple(dict.fromkeys([*_tables_of(query.schema), *_joined_tables(query, compilation)])),
         summary=f"{operation} {name}",
         writes=writes,
         wanted=compilation.implied.wanted if isinstance(compilation.implied, Filters) else (),
     )
 
 
-def _joined_tables(query: Query) -> list[str]:
-    return [hop.target.tablename for path in query.selection.related for hop in path]
+def _tables_of(schema: Schema) -> list[str]:
+    """The tables that have a model's rows, its own first."""
+    return [table.tablename for table in reversed(schema.tables)]
+
+
+def _joined_tables(query: Query, compilation: Compilation) -> list[str]:
+    joined = [hop.target.tablename for path in query.selection.related for hop in path]
+    for entity in compilation.entities:
+        for schema in (entity.schema, *[variant.schema for variant in entity.variants]):
+            joined += _tables_of(schema)
+    return joined
 
 
 def _binder(compiled: Any, compilation: Compilation, given: int) -> Binder:

@@ -227,7 +227,7 @@ class Schema:
     def unique_sets(self) -> list[tuple[FieldSpec, ...]]:
         """The fields of every unique constraint, those of the key first."""
         sets = [self.keys, *self.unique_columns()]
-        for part in self.options.parts:
+        for part in self.options.parts if self.host is self else self.host.options.parts + self.options.parts:
             named = [self.field(name) for name in part.unique_fields]
             if named:
                 sets.append(tuple([spec for one in named if one is not None for spec in one.fields]))
@@ -236,7 +236,7 @@ class Schema:
     def unique_columns(self) -> list[tuple[FieldSpec, ...]]:
         """The fields that are unique by themselves, and those of relations to one row that no other row has."""
         keys = [spec for spec in self.relation_specs.values() if spec.kind == "one_to_one" and spec.from_fields]
-        alone: list[tuple[FieldSpec, ...]] = [(spec,) for spec in self.fields.values() if spec.unique]
+        alone: list[tuple[FieldSpec, ...]] = [(spec,) for spec in self.columns.values() if spec.unique]
         return alone + [self.key_field(spec).fields for spec in keys]
 
     def composite(self, fields: Sequence[FieldSpec]) -> FieldSpec:

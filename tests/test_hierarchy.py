@@ -116,3 +116,88 @@ def _keyed(models: Registry) -> tuple[Any, Any, Any]:
         more = orm.String(max_length=20)
 
     return User, Thing, Special
+
+
+async def test_keys_of_several_fields(url: str) -> None:
+    async with orm.Database(url) as database:
+        models = Registry(database)
+        flight, charter, bag = _flights(models)
+        await models.create_all()
+        await flight.objects.create(origin="JFK", hour=1)
+        made = await charter.objects.create(origin="LGA", hour=2, price=3)
+        assert made.pk == ("LGA", 2)
+        assert [type(one) for one in await flight.objects.order_by("hour")] == [flight, charter]
+        made.name, made.price = "x", 4
+        await made.save()
+        assert (await charter.objects.get(pk=("LGA", 2))).name == "x"
+        assert await charter.objects.filter(price=4).update(name="y", price=5) == 1
+        await bag.objects.create(flight=made)
+        found = await bag.objects.select_related("flight").get(flight__charter__price=5)
+        assert (found.flight, found.flight.price, found.flight.name) == (made, 5, "y")
+        assert await made.bags == [found]
+        assert await charter.objects.filter(bags__id=found.id) == [made]
+        others = await charter.objects.bulk_create([charter(origin=f"{n}", hour=n, price=n) for n in range(3)])
+        for one in others:
+            one.name, one.price = "z", 9
+        assert await charter.objects.bulk_update(others, ["name", "price"]) == 3
+        assert await charter.objects.filter(name="z", price=9).delete() == 3
+        await made.delete()
+        assert await flight.objects.count() == 1
+        await models.drop_all()
+
+
+def _flights(models: Registry) -> tuple[Any, Any, Any]:
+    class Flight(orm.Model):
+        pk = orm.CompositePrimaryKey("origin", "hour")
+        origin = orm.String(max_length=10)
+        hour = orm.Integer()
+        kind = orm.String(max_length=10)
+        name = orm.String(max_length=10, null=True)
+        code = orm.Integer(unique=True, null=True)
+
+        class Meta:
+            registry = models
+            polymorphic_on = "kind"
+
+    class Charter(Flight):
+        price = orm.Integer()
+
+    class Bag(orm.Model):
+        id = orm.BigAutoField()
+        origin = orm.String(max_length=10)
+        hour = orm.Integer()
+        flight = orm.ForeignKey("Flight", from_fields=("origin", "hour"), on_delete=orm.CASCADE, related_name="bags")
+
+        class Meta:
+            registry = models
+
+    return Flight, Charter, Bag
+
+
+def test_a_key_to_a_field_in_another_table() -> None:
+    models = Registry()
+    _, charter, _ = _flights(models)
+
+    class Ticket(orm.Model):
+        charter = orm.ForeignKey("Charter", to_field="code")
+
+        class Meta:
+            registry = models
+
+    with pytest.raises(orm.FieldError, match="Charter"):
+        _ = Ticket.table
+    assert charter.__schema__.unique_sets() == [charter.__schema__.keys]
+
+
+async def test_violated_constraints_of_several_tables(url: str) -> None:
+    async with orm.Database(url) as database:
+        models = Registry(database)
+        found = declared(models, "joined")
+        await models.create_all()
+        with pytest.raises(orm.ForeignKeyViolation) as caught:
+            await found.Restaurant.objects.create(name="x", stars=1, chef_id=12345)
+        assert (caught.value.model, caught.value.fields) == ("Restaurant", ("chef",))
+        with pytest.raises(orm.ForeignKeyViolation) as caught:
+            await found.Restaurant.objects.create(name="x", stars=1, city_id=12345)
+        assert (caught.value.model, caught.value.fields) == ("Place", ("city",))
+        await models.drop_all()

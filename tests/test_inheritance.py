@@ -54,6 +54,8 @@ async def test_rows_are_given_as_what_they_are_in_one_query(world: Any) -> None:
     places = await world.Place.objects.order_by("id")
     assert classes(places) == ALL
     assert world.recorder.count == 1
+    tables = world.recorder.events[0].info.tables
+    assert set(tables) == ({"place", "restaurant", "pizzeria", "bar"} if world.way == "joined" else {"place"})
     assert [place.name for place in places] == NAMES
     assert [place.title() for place in places[1:3]] == ["the resto with 2 stars", "the pizza with 3 stars"]
     assert places[2].oven == "wood"
@@ -367,6 +369,47 @@ async def test_bulk_writes(world: Any) -> None:
     assert await Pizzeria.objects.filter(oven="gas").delete() == 5
     assert await Place.objects.count() == 4
     assert await Restaurant.objects.filter(stars__lt=0).update(name="x", stars=1) == 0
+
+
+async def test_bulk_writes_of_several_classes(world: Any) -> None:
+    Place, Restaurant, Pizzeria, Bar = world.Place, world.Restaurant, world.Pizzeria, world.Bar
+    made = [Place(name="n0"), Restaurant(name="n1", stars=1), Bar(name="n2", beers=2), Pizzeria(name="n3", stars=3)]
+    assert await Place.objects.bulk_create(made) == made
+    found = await Place.objects.filter(name__startswith="n").order_by("name")
+    assert classes(found) == ["Place", "Restaurant", "Bar", "Pizzeria"]
+    assert found == made
+    assert (found[1].stars, found[2].beers, found[3].stars) == (1, 2, 3)
+    for place in found:
+        place.name = place.name.upper()
+    assert await Place.objects.bulk_update(found, ["name"]) == 4
+    assert await Place.objects.filter(name__in=["N0", "N1", "N2", "N3"]).count() == 4
+    with pytest.raises(orm.FieldError, match="cannot take"):
+        await Restaurant.objects.bulk_create([Bar(name="x")])
+    with pytest.raises(orm.FieldError, match="looks for conflicts of its own rows only, not of <Bar"):
+        await Place.objects.bulk_create([Place(name="y"), Bar(name="x")], ignore_conflicts=True)
+    places = await world.rome.places.bulk_create([Bar(name="b"), Place(name="p")])
+    assert [place.city_id for place in places] == [world.rome.id] * 2
+    page = await Restaurant.objects.order_by("-name").cursor_paginate(per_page=2)
+    assert [place.name for place in page.items] == ["resto", "pizza"]
+    page = await Restaurant.objects.order_by("-name").cursor_paginate(after=page.next_cursor, per_page=2)
+    assert [place.name for place in page.items] == ["N3", "N1"]
+    page = await Place.objects.order_by(orm.F("restaurant__stars").asc(nulls="first"), "id").cursor_paginate(per_page=5)
+    rest = await Place.objects.order_by(orm.F("restaurant__stars").asc(nulls="first"), "id").cursor_paginate(
+        after=page.next_cursor, per_page=5
+    )
+    stars = [getattr(place, "stars", None) for place in (*page.items, *rest.items)]
+    assert stars == [None, None, None, None, None, None, 1, 2, 3, 3]
+    assert len(await Restaurant.objects.order_by("name").distinct().values("name")) == 4
+    streamed = [place async for place in Place.objects.order_by("id").iterate(chunk_size=3)]
+    assert classes(streamed[:4]) == ALL
+
+
+async def test_queries_that_are_compiled_once(world: Any) -> None:
+    find = world.Place.objects.filter(restaurant__stars__gte=orm.Param("stars")).order_by("id").compiled()
+    assert classes(await find(stars=2)) == ["Restaurant", "Pizzeria"]
+    assert classes(await find(stars=3)) == ["Pizzeria"]
+    rows = await world.Restaurant.objects.filter(name=orm.Param("name")).compiled()(name="resto")
+    assert rows == [world.resto]
 
 
 def oven_is(world: Any, value: str) -> Any:
