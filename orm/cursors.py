@@ -28,6 +28,7 @@ from orm.exceptions import FieldError, InvalidCursor, ValidationError
 from orm.expressions import Annotation, Clause, Condition, Expression, Ordering, Reference, Tree
 from orm.functions.math import Random
 from orm.hierarchy import without_steps
+from orm.instances import schema_of
 from orm.loader import Loader, row_loader
 from orm.operators import OPERATORS
 from orm.query import Node, Path, Query, Selection, walk
@@ -500,7 +501,7 @@ def _attribute(instance: Any, by: Expression) -> Any:
         if instance is None:
             return None
     name = reference.spec.name
-    return getattr(instance, name) if name in type(instance).__schema__.fields else None  # a field of other rows
+    return getattr(instance, name) if name in schema_of(instance).fields else None  # a field of other rows
 
 
 def _index(columns: tuple[Node, ...], by: Node) -> int:
