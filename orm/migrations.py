@@ -18,20 +18,16 @@ import re
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, cast
+from decimal import Decimal
+from typing import Any, Final
 
 import sqlalchemy as sa
 from alembic import context
-from alembic.autogenerate import render
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.compare import server_defaults
 from alembic.operations.ops import (
     AlterColumnOp,
-    DropIndexOp,
-    DropTableOp,
-    MigrateOperation,
     MigrationScript,
-    ModifyTableOps,
 )
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
@@ -39,12 +35,11 @@ from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import event
 from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.sql.elements import False_, True_
-from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
 
-from orm import clocks, renames, revisions, types
+from orm import alterations, copies, renames, rendering, revisions, steps
 from orm.database.url import DatabaseURL, Options, parse
 from orm.exceptions import InterfaceError
 from orm.schema import Registry
@@ -66,6 +61,9 @@ _NO_FOREIGN_KEYS: Final = "foreign_keys"
 
 _PLUGIN: Final = Plugin("orm.migrations")
 """What compares models and tables beside Alembic's own comparators."""
+
+_EXTENSIONS: Final = (alterations, copies)
+"""What Alembic does otherwise; it was enough to import them."""
 
 _PLUGIN.add_autogenerate_comparator(renames.compare, "schema", priority=DispatchPriority.FIRST)
 
@@ -198,7 +196,7 @@ def _configuration(engine: str, models: Registry | sa.MetaData, options: dict[st
         "render_as_batch": sqlite,
         "compare_type": _compare_type,
         "compare_server_default": _compare_server_default,
-        "render_item": _render_item,
+        "render_item": rendering.render_item,
         "process_revision_directives": _mend,
         "autogenerate_plugins": ["alembic.autogenerate.*", _DEFAULTS, _PLUGIN.name],
     }
@@ -301,16 +299,35 @@ def _compare_type(
 def _compare_server_default(
     migration: MigrationContext,
     _inspected_column: sa.Column[Any],
-    _column: sa.Column[Any],
+    column: sa.Column[Any],
     inspected: str | None,
     _declared: object,
     rendered: str | None,
 ) -> bool | None:
     """Whether a server's default has changed; `None` lets Alembic compare."""
+    if migration.dialect.name == "postgresql" and inspected and rendered:
+        return not _is_same_on_postgresql(migration, column, inspected, rendered)
     if migration.dialect.name != "mysql" or not inspected or not rendered:
         return None
     # The server tells it in other words than it was told.
     return False if _mysql_default(inspected) == _mysql_default(rendered) else None
+
+
+def _is_same_on_postgresql(migration: MigrationContext, column: sa.Column[Any], told: str, declared: str) -> bool:
+    """Whether two defaults are the same value of a column, for PostgreSQL, which tells them with casts."""
+    if told == declared or re.sub(r"::[a-z ]+(\(\d+(,\d+)?\))?(\[\])?", "", told) == declared:
+        return True
+    connection = migration.connection
+    assert connection is not None
+    kind = column.type.compile(dialect=migration.dialect)
+    savepoint = connection.begin_nested()
+    try:
+        same = connection.exec_driver_sql(f"SELECT CAST({told} AS {kind})::text = CAST({declared} AS {kind})::text")
+        return bool(same.scalar())
+    except DBAPIError:  # it is a default of another type
+        return False
+    finally:
+        savepoint.rollback()
 
 
 def _mysql_default(text: str) -> str:
@@ -320,68 +337,15 @@ def _mysql_default(text: str) -> str:
         bare = bare[1:-1].strip()
     if re.fullmatch(r"(now|current_timestamp)(\(\d?\))?", bare):
         return "now"
-    return {"true": "1", "false": "0"}.get(bare, bare)
-
-
-def _render_default(default: Any, autogenerate: AutogenContext) -> str | bool:
-    """The source text of a server's default that each database spells in its own way."""
-    expression = getattr(default, "arg", None)
-    if isinstance(expression, clocks.CurrentMoment):
-        autogenerate.imports.add(f"import {clocks.__name__}")
-        return f"{clocks.__name__}.{expression!r}"
-    if isinstance(expression, now):
-        return "sa.func.now()"
-    if isinstance(expression, True_ | False_):
-        return "sa.true()" if isinstance(expression, True_) else "sa.false()"
-    return False
-
-
-def _render_item(kind: str, item: Any, autogenerate: AutogenContext) -> str | bool:
-    """The source text of our column types in a revision; `False` lets Alembic write what it knows."""
-    if kind == "server_default":
-        return _render_default(item, autogenerate)
-    if isinstance(item, types.CustomType):  # a revision must not depend on what it is in Python
-        module = type(item.column).__module__
-        if not module.startswith(("sqlalchemy.", f"{types.__name__}")):
-            autogenerate.imports.add(f"import {module}")
-        return str(cast("Any", render)._repr_type(item.column, autogenerate))  # which has no public name
-    if kind != "type" or type(item).__module__ != types.__name__:
-        return False
-    if isinstance(item, types.Enum):  # a revision must not depend on what the enumeration is later
-        if item.numbers:
-            return "sa.BigInteger()"
-        item = item.kept
-    autogenerate.imports.add(f"import {types.__name__}")
-    return f"{types.__name__}.{_call(item)}"
-
-
-def _call(item: TypeEngine[Any]) -> str:
-    """The call that makes a type again: by its own arguments, where it has some, since SQLAlchemy's `repr` leaves out
-    those that are SQLAlchemy's defaults."""
-    names = [name for name in inspect.signature(type(item)).parameters if hasattr(item, name)]
-    if not names:
-        return repr(item)
-    return f"{type(item).__name__}({', '.join(f'{name}={getattr(item, name)!r}' for name in names)})"
+    bare = {"true": "1", "false": "0"}.get(bare, bare)
+    if re.fullmatch(r"'?-?\d+(\.\d+)?'?", bare):
+        return str(Decimal(bare.strip("'")).normalize())  # told with the places of the column
+    return bare
 
 
 def _mend(migration: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
-    """Complete what Alembic found with constraints and indexes on expressions, and leave out needless drops."""
+    """Complete what Alembic found, put it in order, and leave out needless drops."""
     for script in directives:
         revisions.complete(migration, script)
-    _leave_out_needless_drops(directives)
-
-
-def _leave_out_needless_drops(directives: list[MigrationScript]) -> None:
-    """Drop no index of a table that is dropped anyway: MySQL refuses to drop one that a foreign key needs."""
-    for script in directives:
         for container in (*script.upgrade_ops_list, *script.downgrade_ops_list):
-            dropped = {(step.schema, step.table_name) for step in container.ops if isinstance(step, DropTableOp)}
-            container.ops = [step for step in container.ops if not _drops_indexes_of(step, dropped)]
-
-
-def _drops_indexes_of(step: MigrateOperation, dropped: set[tuple[str | None, str]]) -> bool:
-    return (
-        isinstance(step, ModifyTableOps)
-        and (step.schema, step.table_name) in dropped
-        and all(isinstance(inner, DropIndexOp) for inner in step.ops)
-    )
+            steps.leave_out_needless_drops(container)

@@ -17,7 +17,7 @@ from alembic.operations import ops
 from alembic.util import PriorityDispatchResult
 from sqlalchemy.engine import Inspector
 
-from orm import operations
+from orm import operations, reflection
 from orm.exceptions import FieldError
 from orm.tables import RENAMED_FROM
 
@@ -321,6 +321,8 @@ def steps(renames: list[Renamed]) -> list[ops.MigrateOperation]:
 def compare(context: AutogenContext, upgrade: ops.UpgradeOps, _schemas: object) -> PriorityDispatchResult:
     """Write the renames first, and let Alembic see the database after them: a comparator of its, before all others."""
     metadata = context.metadata
+    if context.connection is not None:
+        reflection.complete(context.inspector, context.connection)
     renames = find(metadata, context.inspector) if isinstance(metadata, sa.MetaData) else []
     if renames:
         upgrade.ops[:0] = steps(renames)

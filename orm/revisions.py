@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import sqla_compat
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
-from orm import catalogs, renames, verbatim
+from orm import catalogs, copies, reflection, renames, steps, verbatim
 from orm.catalogs import Catalog, Rule
 
 NEEDLESS_WARNINGS: Final = (
@@ -41,19 +41,19 @@ def complete(migration: MigrationContext, script: ops.MigrationScript) -> None:
     upgrade, downgrade = script.upgrade_ops, script.downgrade_ops
     if connection is None or upgrade is None or downgrade is None or not isinstance(metadata, sa.MetaData):
         return
-    inspector = sa.inspect(connection)
+    inspector = reflection.inspect(connection)
     found = renames.find(metadata, inspector)
     renames.look_ahead(inspector, found)
     renamed = {item.key: item for item in found}
-    changed = False
     for table in metadata.sorted_tables:
         if _is_included(migration, table, "table"):
             there = inspector.has_table(table.name, schema=table.schema)
             catalog = catalogs.read(connection, table, renamed.get((table.schema, table.name))) if there else None
-            changed = _complete_table(migration, upgrade, table, catalog, inspector) or changed
+            _complete_table(migration, upgrade, table, catalog, inspector)
     upgrade.ops = [step for step in upgrade.ops if not isinstance(step, ops.ModifyTableOps) or step.ops]
-    if changed:
-        upgrade.reverse_into(downgrade)
+    copies.complete_drops(upgrade, connection)
+    steps.arrange(upgrade, migration.dialect.name)
+    upgrade.reverse_into(downgrade)
     verbatim.put_sql(upgrade, migration)
     verbatim.put_sql(downgrade, migration)
 
@@ -91,17 +91,11 @@ class _Steps:
         key = (table.schema, table.name)
         there = [s for s in upgrade.ops if isinstance(s, ops.ModifyTableOps) and (s.schema, s.table_name) == key]
         self.first, self.own, self.last = group(), there[0] if there else group(), group()
-        self.before = list(self.own.ops)
         self.copies = copies
         if not there:
             upgrade.ops.append(self.own)
         position = upgrade.ops.index(self.own)
         upgrade.ops[position : position + 1] = [self.first, self.own, self.last]
-
-    @property
-    def changed(self) -> bool:
-        """Whether they are other steps than Alembic's."""
-        return bool(self.first.ops or self.last.ops or self.own.ops != self.before)
 
     def about(self, name: str) -> list[Any]:
         """What Alembic found for a constraint or an index."""
@@ -136,27 +130,26 @@ def _complete_table(
     table: sa.Table,
     catalog: Catalog | None,
     inspector: sa.Inspector,
-) -> bool:
-    """Mend the steps for a table; gives whether something had to be. A new table has no catalog."""
+) -> None:
+    """Mend the steps for a table. A new table has no catalog."""
     engine = migration.dialect.name
-    steps = _Steps(upgrade, table, copies=engine == "sqlite")
+    own = _Steps(upgrade, table, copies=engine == "sqlite")
     names = {_name(rule, migration) for rule in _all(table)}
     for kind, rule in _rules(table, engine):
         name = _name(rule, migration)
         if name is not None and _is_included(migration, rule, _KINDS[kind]):
-            _complete_rule(steps, name, rule, catalog)
+            _complete_rule(own, name, rule, catalog)
     if catalog is not None:
         reflected = {index["name"] for index in inspector.get_indexes(table.name, schema=table.schema)}
         for name, told in catalog.told.items():
             seen = told.kind == "unique" or (told.kind == "index" and name in reflected)
             if name in names or seen or (told.kind == "check" and None in names):
                 continue  # there, or Alembic's business, or perhaps one that has no name in the models
-            steps.forget(steps.about(name))
+            own.forget(own.about(name))
             gone: Any = verbatim.drop(name, told, table)
             item = gone.to_index() if told.kind == "index" else gone.to_constraint()
             if _is_included(migration, item, _KINDS[told.kind], reflected=True):
-                steps.drop(gone)
-    return steps.changed
+                own.drop(gone)
 
 
 def _name(rule: Rule, migration: MigrationContext) -> str | None:
@@ -164,14 +157,14 @@ def _name(rule: Rule, migration: MigrationContext) -> str | None:
     return cast("str | None", cast("Any", sqla_compat)._get_constraint_final_name(rule, migration.dialect))
 
 
-def _complete_rule(steps: _Steps, name: str, rule: Rule, catalog: Catalog | None) -> None:
-    about = steps.about(name)
+def _complete_rule(own: _Steps, name: str, rule: Rule, catalog: Catalog | None) -> None:
+    about = own.about(name)
     told = None if catalog is None else catalog.told.get(name)
     if catalog is not None and told is not None:
-        steps.forget(about)
+        own.forget(about)
         if not catalog.is_same(name, rule):
-            steps.drop(verbatim.drop(name, told, cast("sa.Table", rule.table)))
-            steps.create(rule)
+            own.drop(verbatim.drop(name, told, cast("sa.Table", rule.table)))
+            own.create(rule)
     elif catalog is not None or isinstance(rule, sa.Index):  # a new table has its constraints from the start
-        steps.forget([step for step in about if isinstance(step, (ops.CreateIndexOp, ops.AddConstraintOp))])
-        steps.create(rule)
+        own.forget([step for step in about if isinstance(step, (ops.CreateIndexOp, ops.AddConstraintOp))])
+        own.create(rule)

@@ -14,7 +14,7 @@ from alembic.autogenerate.api import AutogenContext, produce_migrations
 from alembic.autogenerate.render import _render_python_into_templatevars
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orm import migrations, revisions
 from orm.database.url import parse
@@ -54,7 +54,7 @@ def downgrade():
 class Revising:
     """A database whose tables follow models by revisions."""
 
-    engine: AsyncEngine
+    connection: AsyncConnection
     runner: asyncio.Runner
 
     def run(self, work: Callable[[sa.Connection], Any]) -> Any:
@@ -62,8 +62,8 @@ class Revising:
         return self.runner.run(self._run(work))
 
     async def _run(self, work: Callable[[sa.Connection], Any]) -> Any:
-        async with self.engine.begin() as connection:
-            return await connection.run_sync(work)
+        async with self.connection.begin():
+            return await self.connection.run_sync(work)
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements; gives the rows of the last one."""
@@ -121,7 +121,13 @@ def revising(url: str) -> Iterator[Revising]:
     address, options = parse(url)
     engine = migrations._engine(address, options)
     with asyncio.Runner() as runner:
+        connection = runner.run(_connected(engine))
         try:
-            yield Revising(engine, runner)
+            yield Revising(connection, runner)
         finally:
+            runner.run(connection.close())
             runner.run(engine.dispose())
+
+
+async def _connected(engine: AsyncEngine) -> AsyncConnection:
+    return await engine.connect()

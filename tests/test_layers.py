@@ -138,8 +138,13 @@ LAYERS = {
     "orm.catalogs": 9,
     "orm.verbatim": 9,
     "orm.wording": 9,
+    "orm.reflection": 9,
     "orm.renames": 9,
     "orm.operations": 9,
+    "orm.alterations": 9,
+    "orm.copies": 9,
+    "orm.rendering": 9,
+    "orm.steps": 9,
 }
 """A module's layer; a package's counts for every module in it. Imports run to a lower layer, or within one."""
 

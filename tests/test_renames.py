@@ -148,7 +148,7 @@ def test_a_column_with_a_check_is_renamed(database: Revising) -> None:
 
 
 def _is_ansi(database: Revising) -> bool:
-    return database.engine.dialect.name != "mysql"
+    return database.connection.dialect.name != "mysql"
 
 
 def test_once_it_is_done_the_option_does_nothing(database: Revising) -> None:

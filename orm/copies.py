@@ -1,0 +1,61 @@
+"""The tables of SQLite that Alembic's batch mode copies: all that the copy would lose, it keeps here.
+
+SQLite changes a table by making a new one. Alembic makes it from what SQLAlchemy reads of the old one, which leaves out
+AUTOINCREMENT, indexes on expressions, and the order of an index.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+import sqlalchemy as sa
+from alembic.ddl.sqlite import SQLiteImpl
+from alembic.operations import ops
+from alembic.operations.batch import ApplyBatchImpl
+
+_INDEXES: Final = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = :name AND sql IS NOT NULL"
+_TABLE: Final = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name"
+
+
+class SQLite(SQLiteImpl):
+    """Alembic's operations on SQLite, with copies that are complete. Alembic finds it by `__dialect__`."""
+
+    __dialect__ = "sqlite"
+
+    def prep_table_for_batch(self, batch_impl: ApplyBatchImpl, table: sa.Table) -> None:
+        new = cast("sa.Table", batch_impl.new_table)
+        if self.connection is None or self.as_sql:
+            return
+        if is_automatic(self.connection, table.name):
+            cast("Any", new).dialect_options["sqlite"]["autoincrement"] = True
+        if any("name" in transfer for transfer in batch_impl.column_transfers.values()):
+            return  # the words of an index have the old name of a column
+        kept: list[str] = []
+        read = {str(index.name): index for index in table.indexes}
+        for name, sql in self.connection.execute(sa.text(_INDEXES), {"name": table.name}):
+            if name not in read or (
+                batch_impl.indexes.pop(name, None) is not None and set(read[name].columns.keys()) <= set(new.c.keys())
+            ):
+                kept.append(sql)
+        cast("Any", self).memo[new.name] = kept
+
+    def rename_table(self, old_table_name: str, new_table_name: str, schema: Any = None) -> None:
+        super().rename_table(old_table_name, new_table_name, schema)
+        kept: list[str] = cast("Any", self).memo.pop(old_table_name, [])
+        for sql in kept:
+            cast("sa.Connection", self.connection).exec_driver_sql(sql)
+
+
+def is_automatic(connection: sa.Connection, table: str) -> bool:
+    """Whether SQLite never gives the key of a deleted row to another."""
+    sql = connection.scalar(sa.text(_TABLE), {"name": table})
+    return "AUTOINCREMENT" in (sql or "").upper()
+
+
+def complete_drops(upgrade: ops.UpgradeOps, connection: sa.Connection) -> None:
+    """Let the way back make a dropped table with AUTOINCREMENT, if it has it."""
+    if connection.dialect.name != "sqlite":
+        return
+    for step in upgrade.ops:
+        if isinstance(step, ops.DropTableOp) and is_automatic(connection, step.table_name):
+            step.table_kw["sqlite_autoincrement"] = True

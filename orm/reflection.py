@@ -1,0 +1,98 @@
+"""What SQLAlchemy's inspector leaves out of the tables of a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import Inspector
+
+_JSON: Final = sa.text(
+    "SELECT table_name, trim(BOTH '`' FROM substr(check_clause, 12, length(check_clause) - 12)) "
+    "FROM information_schema.check_constraints "
+    "WHERE constraint_schema = coalesce(:schema, database()) AND check_clause LIKE 'json_valid(`%`)' "
+    "AND level = 'Column'"
+)
+"""The tables and columns that MariaDB keeps JSON in: texts with a check, of which SQLAlchemy does not tell."""
+
+_DESCENDING: Final = sa.text('SELECT name FROM pragma_index_xinfo(:name) WHERE "key" AND "desc"')
+"""The columns of an index of SQLite that are in descending order."""
+
+
+def inspect(connection: sa.Connection) -> Inspector:
+    """An inspector of a database, completed."""
+    inspector = sa.inspect(connection)
+    complete(inspector, connection)
+    return inspector
+
+
+def complete(inspector: Inspector, connection: sa.Connection) -> None:
+    """Let an inspector tell the columns of JSON on MariaDB as such, and the order of indexes on SQLite.
+
+    The collation of MySQL's ENUM is told, too, and survives when Alembic copies the type.
+
+    Its methods are replaced on the instance: each engine has an inspector class of its own.
+    """
+    if inspector.dialect.name == "sqlite":
+        _complete_indexes(inspector, connection)
+    elif inspector.dialect.name == "mysql":
+        _complete_columns(inspector, connection)
+
+
+def _complete_indexes(inspector: Inspector, connection: sa.Connection) -> None:
+    one, many = inspector.get_indexes, inspector.get_multi_indexes
+
+    def told(index: Any) -> Any:
+        rows = connection.execute(_DESCENDING, {"name": index["name"]})
+        sorting = {column: ("desc",) for (column,) in rows if column in index["column_names"]}
+        return {**index, "column_sorting": sorting} if sorting else index
+
+    def get_indexes(table_name: str, schema: str | None = None, **options: Any) -> Any:
+        return [told(index) for index in one(table_name, schema=schema, **options)]
+
+    def get_multi_indexes(schema: str | None = None, **options: Any) -> Any:
+        return {key: [told(index) for index in found] for key, found in many(schema=schema, **options).items()}
+
+    _replace(inspector, get_indexes=get_indexes, get_multi_indexes=get_multi_indexes)
+
+
+def _replace(inspector: Inspector, **methods: Callable[..., Any]) -> None:
+    for name, method in methods.items():
+        setattr(inspector, name, method)
+
+
+def _complete_columns(inspector: Inspector, connection: sa.Connection) -> None:
+    one, many = inspector.get_columns, inspector.get_multi_columns
+    mariadb = getattr(inspector.dialect, "is_mariadb", False)
+    known: dict[str | None, set[tuple[str, str]]] = {}
+
+    def told(schema: str | None, table: str, columns: Any) -> Any:
+        if schema not in known:
+            rows = connection.execute(_JSON, {"schema": schema}) if mariadb else ()
+            known[schema] = {(table_name, column) for table_name, column in rows}
+        return [{**c, "type": _type(c["type"], (table, c["name"]) in known[schema])} for c in columns]
+
+    def get_columns(table_name: str, schema: str | None = None, **options: Any) -> Any:
+        return told(schema, table_name, one(table_name, schema=schema, **options))
+
+    def get_multi_columns(schema: str | None = None, **options: Any) -> Any:
+        return {key: told(schema, key[1], found) for key, found in many(schema=schema, **options).items()}
+
+    _replace(inspector, get_columns=get_columns, get_multi_columns=get_multi_columns)
+
+
+def _type(kind: Any, is_json: bool) -> Any:
+    if is_json:
+        return mysql.JSON()
+    if isinstance(kind, mysql.ENUM):
+        return Enum(*kind.enums, charset=kind.charset, collation=kind.collation)
+    return kind
+
+
+class Enum(mysql.ENUM):
+    """MySQL's ENUM, which keeps its collation when it is copied."""
+
+    def copy(self, **options: Any) -> Enum:
+        return Enum(*self.enums, charset=self.charset, collation=self.collation)

@@ -1,0 +1,97 @@
+"""The order of the steps of a revision, so that each finds what it needs and nothing that forbids it.
+
+Alembic goes table by table. MySQL refuses to drop an index that a foreign key needs, every server a table that is
+referred to; and the copies of SQLite's batch mode make indexes without their order.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from alembic.operations import ops
+
+from orm.renames import Call, Key, RenameTable
+
+_FIRST, _FOREIGN, _PARTS, _TABLES, _COLUMNS, _INDEXES, _NEW_FOREIGN, _LAST = range(8)
+
+_RANKS: Final[tuple[tuple[type[ops.MigrateOperation], int], ...]] = (
+    (RenameTable, _FIRST),
+    (Call, _FIRST),
+    (ops.DropIndexOp, _PARTS),
+    (ops.DropConstraintOp, _PARTS),
+    (ops.CreateTableOp, _TABLES),
+    (ops.CreateIndexOp, _INDEXES),
+    (ops.CreateForeignKeyOp, _NEW_FOREIGN),
+    (ops.AddConstraintOp, _INDEXES),
+    (ops.DropTableOp, _LAST),
+)
+
+
+def arrange(upgrade: ops.UpgradeOps, engine: str) -> None:
+    """Put the steps in order; the way back is the same in reverse."""
+    dropped = {(step.schema, step.table_name) for step in upgrade.ops if isinstance(step, ops.DropTableOp)}
+    flat: list[tuple[int, ops.MigrateOperation]] = []
+    for step in upgrade.ops:
+        if not isinstance(step, ops.ModifyTableOps):
+            flat.append((_rank(step), step))
+        elif (step.schema, step.table_name) in dropped:
+            flat.append((_LAST, step))
+        else:
+            flat += _parts(step, engine)
+    flat.sort(key=lambda item: item[0])
+    found = [step for _, step in flat]
+    drops = [step for step in found if isinstance(step, ops.DropTableOp)]
+    upgrade.ops = [step for step in found if step not in drops] + _referring_first(drops)
+
+
+def leave_out_needless_drops(container: ops.OpContainer) -> None:
+    """Drop no index of a table that is dropped anyway: MySQL refuses to drop one that a foreign key needs."""
+    dropped = {(step.schema, step.table_name) for step in container.ops if isinstance(step, ops.DropTableOp)}
+    container.ops = [step for step in container.ops if not _drops_indexes_of(step, dropped)]
+
+
+def _drops_indexes_of(step: ops.MigrateOperation, dropped: set[Key]) -> bool:
+    return (
+        isinstance(step, ops.ModifyTableOps)
+        and (step.schema, step.table_name) in dropped
+        and all(isinstance(inner, ops.DropIndexOp) for inner in step.ops)
+    )
+
+
+def _rank(step: ops.MigrateOperation) -> int:
+    if isinstance(step, ops.DropConstraintOp) and step.constraint_type == "foreignkey":
+        return _FOREIGN
+    return next((rank for kind, rank in _RANKS if isinstance(step, kind)), _COLUMNS)
+
+
+def _parts(step: ops.ModifyTableOps, engine: str) -> list[tuple[int, ops.MigrateOperation]]:
+    """The steps for one table, taken apart where others come between them."""
+    groups: dict[int, list[ops.MigrateOperation]] = {}
+    for part in sorted(step.ops, key=_rank):
+        rank = _rank(part)
+        if engine == "sqlite" and not isinstance(part, (ops.CreateIndexOp, ops.DropIndexOp)):
+            rank = _COLUMNS  # one copy of the table for all of them
+        groups.setdefault(rank, []).append(part)
+    return [(rank, ops.ModifyTableOps(step.table_name, parts, schema=step.schema)) for rank, parts in groups.items()]
+
+
+def _referring_first(drops: list[ops.DropTableOp]) -> list[ops.MigrateOperation]:
+    """Each table before those that it refers to."""
+    left: dict[Key, ops.DropTableOp] = {
+        (step.schema, step.table_name): step for step in sorted(drops, key=lambda step: step.table_name)
+    }
+    found: list[ops.MigrateOperation] = []
+    while left:
+        needed = {target for key, step in left.items() for target in _targets(step) if target != key}
+        free = [key for key in left if key not in needed] or list(left)
+        found += [left.pop(key) for key in free]
+    return found
+
+
+def _targets(step: ops.DropTableOp) -> set[Key]:
+    """The tables that a dropped table refers to."""
+    made = step.to_table()
+    names = [
+        cast("Any", key).target_fullname.split(".") for item in made.foreign_key_constraints for key in item.elements
+    ]
+    return {(".".join(name[:-2]) or None, name[-2]) for name in names}

@@ -1,0 +1,88 @@
+"""Random models A and B: revisions lead from the tables of A to those of B, and back."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.random_schemas import Schema, registry_of, schemas
+from tests.revising import Revising, revising
+from tests.snapshots import Snapshot, differences, snapshot
+
+EXAMPLES = int(os.environ.get("ORM_FUZZ_EXAMPLES", "0"))
+_FEW = {"sqlite": 15, "postgresql": 6, "mysql": 6}
+
+pytestmark = pytest.mark.parametrize("backend", ["sqlite", "postgresql", "mysql+asyncmy"], indirect=True)
+
+
+@pytest.fixture
+def database(own_url: str) -> Iterator[Revising]:
+    with revising(own_url) as made:
+        yield made
+
+
+def empty(database: Revising) -> None:
+    """Drop what there is."""
+    database.upgrade(registry_of({}))
+
+
+def fresh(database: Revising, schema: Schema) -> Snapshot:
+    """The tables that the models make in an empty database."""
+    models = registry_of(schema)
+    database.create_all(models)
+    assert database.write(models).empty, database.write(models).text
+    found: Snapshot = database.run(snapshot)
+    database.run(lambda connection: models.metadata.drop_all(connection))
+    return found
+
+
+def check(database: Revising, before: Schema, after: Schema) -> None:
+    drop_all(database)
+    old, new = fresh(database, before), fresh(database, after)
+    database.create_all(registry_of(before))
+    there = database.upgrade(registry_of(after))
+    assert differences(database.run(snapshot), new) == [], there.text
+    left = database.write(registry_of(after))
+    assert left.empty, left.text
+    database.downgrade(registry_of(before), there)
+    assert differences(database.run(snapshot), old) == [], there.text
+    left = database.write(registry_of(before))
+    assert left.empty, left.text
+
+
+def drop_all(database: Revising) -> None:
+    """Drop whatever a failure left."""
+    import sqlalchemy as sa
+
+    def work(connection: sa.Connection) -> None:
+        metadata = sa.MetaData()
+        metadata.reflect(connection)
+        metadata.drop_all(connection)
+
+    database.run(work)
+
+
+def test_there_and_back(database: Revising) -> None:
+    logging.getLogger("asyncmy").setLevel(logging.ERROR)  # it warns of each name of a primary key
+    engine = database.connection.dialect.name
+
+    @settings(
+        max_examples=max(1, EXAMPLES // 40) if EXAMPLES else _FEW[engine],
+        derandomize=not EXAMPLES,
+        database=None,
+        deadline=None,
+        print_blob=False,
+        report_multiple_bugs=False,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.tuples(schemas(engine), schemas(engine)))
+    def tried(drawn: tuple[Schema, Schema]) -> None:
+        check(database, *drawn)
+
+    tried()
