@@ -146,7 +146,7 @@ def _check_name(schema: Schema, name: str, depth: int) -> None:
     if relation is None:
         if rest or first not in schema.fields:
             raise schema.unknown(first)
-    elif depth == 0 and (rest or not relation.holds_key):
+    elif depth == 0 and (rest or not any(spec.relation == first for spec in schema.fields.values())):
         raise FieldError(f"{schema.name}.{first} is a relation. Give depth=1 or more to have related instances.")
     elif rest:
         _check_name(relation.target, rest, depth - 1)
@@ -192,12 +192,12 @@ def _relations(schema: Schema, wanted: Wanted) -> list[Relation]:
 
 def _columns(schema: Schema, wanted: Wanted, relations: Sequence[Relation]) -> list[FieldSpec]:
     """The fields with values: all but the keys of related instances, unless such a key is asked for by its name."""
-    keys = {spec for relation in relations if relation.holds_key for spec in relation.near.fields if not spec.in_key}
+    nested = {relation.name for relation in relations}
     named = wanted.include or frozenset[str]()
     return [
         spec
         for spec in schema.fields.values()
-        if wanted.has(spec.name, spec.relation) and not spec.parts and (spec not in keys or spec.name in named)
+        if wanted.has(spec.name, spec.relation) and (spec.relation not in nested or spec.in_key or spec.name in named)
     ]
 
 
@@ -210,13 +210,16 @@ def _value_field(schema: Schema, wanted: Wanted, spec: FieldSpec) -> tuple[Any, 
     kind: Any = _python_type(cast("dict[str, Any]", core))
     if spec.null:
         kind, core = kind | None, core_schema.nullable_schema(core)
-    made_later = spec.generated or spec.version or spec.server_default is not None or spec.clock is not None
-    default: dict[str, Any] = {}
+    given: dict[str, Any] = {"description": spec.comment}
+    ours = spec.generated or spec.version or spec.computed is not None
+    if ours:
+        given["json_schema_extra"] = {"readOnly": True}
+    made_later = ours or spec.server_default is not None or spec.clock is not None
     if made_later or wanted.may_lack(spec.name, spec.relation):
-        default = {"default_factory": _nothing}
+        given["default_factory"] = _nothing
     elif spec.default is not MISSING:
-        default = {"default_factory" if callable(spec.default) else "default": spec.default}
-    return Annotated[kind, Core(core)], pydantic.Field(description=spec.comment, **default)
+        given["default_factory" if callable(spec.default) else "default"] = spec.default
+    return Annotated[kind, Core(core)], pydantic.Field(**given)
 
 
 def _related_field(wanted: Wanted, relation: Relation, model: type[InstanceModel]) -> tuple[Any, Any]:
@@ -297,20 +300,19 @@ def _asked(context: Any) -> Unloaded:
 
 
 def _new(schema: Schema, given: pydantic.BaseModel) -> Instance:
-    """A new instance of what was given. Raises pydantic's error with every problem that `clean()` finds."""
-    made: Instance = schema.model(**{name: getattr(given, name) for name in given.model_fields_set})
+    """A new instance of what was given. Raises pydantic's error with every problem."""
+    values = {name: getattr(given, name) for name in given.model_fields_set}
     try:
+        computed = [name for name in values if schema.fields[name].computed is not None]
+        if computed:
+            raise ValidationError(dict.fromkeys(computed, "the database computes it, and nobody sets it"))
+        made: Instance = schema.model(**values)
         validate(made)
     except ValidationError as error:
-        raise CoreError.from_exception_data(
-            schema.name,
-            [
-                InitErrorDetails(
-                    type=PydanticCustomError("value_error", "{reason}", {"reason": problem["msg"]}),
-                    loc=problem["loc"],
-                    input=problem.get("input"),
-                )
-                for problem in error.errors()
-            ],
-        ) from None
+        raise CoreError.from_exception_data(schema.name, [_detail(problem) for problem in error.errors()]) from None
     return made
+
+
+def _detail(problem: Mapping[str, Any]) -> InitErrorDetails:
+    reason = PydanticCustomError("value_error", "{reason}", {"reason": problem["msg"]})
+    return InitErrorDetails(type=reason, loc=problem["loc"], input=problem.get("input"))

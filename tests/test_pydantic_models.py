@@ -236,6 +236,39 @@ def test_only_models_with_tables_have_one() -> None:
         pydantic.TypeAdapter(Base)
 
 
+class Weather(Base):
+    pk = orm.CompositePrimaryKey("origin", "hour")
+    origin: orm.Field[str] = orm.String(max_length=3)
+    hour: orm.Field[int] = orm.Integer()
+
+
+class Flight(Base):
+    id: orm.Field[int] = orm.BigAutoField()
+    origin: orm.Field[str] = orm.String(max_length=3)
+    hour: orm.Field[int] = orm.Integer()
+    seats: orm.Field[int] = orm.Integer()
+    double: orm.Field[int] = orm.Generated(orm.F("seats") * 2, output_field=orm.Integer())
+    weather: orm.Related[Weather] = orm.ForeignKey("Weather", from_fields=("origin", "hour"))
+
+
+def test_keys_of_several_fields_stay_fields() -> None:
+    assert list(orm.pydantic_model(Weather).model_fields) == ["origin", "hour"]
+    assert list(orm.pydantic_model(Flight).model_fields) == ["id", "origin", "hour", "seats", "double"]
+    assert list(orm.pydantic_model(Flight, depth=1).model_fields)[-1] == "weather"
+    with pytest.raises(orm.FieldError, match=r"Flight\.weather is a relation"):
+        orm.pydantic_model(Flight, include={"weather"})
+
+
+def test_what_the_database_makes_is_marked_and_not_taken_for_an_instance() -> None:
+    found = properties(orm.pydantic_model(Flight))
+    assert [name for name, part in found.items() if part.get("readOnly")] == ["id", "double"]
+    values = {"origin": "JFK", "hour": 3, "seats": 2}
+    assert pydantic.TypeAdapter(Flight).validate_python(values).seats == 2
+    with pytest.raises(pydantic.ValidationError, match="the database computes it, and nobody sets it") as caught:
+        pydantic.TypeAdapter(Flight).validate_python({**values, "double": 4})
+    assert [problem["loc"] for problem in caught.value.errors()] == [("double",)]
+
+
 # ---------------------------------------------------------------- requests
 
 OrderIn = orm.pydantic_model(Order, exclude={"id", "version"}, name="OrderIn")
