@@ -88,6 +88,16 @@ def validate(instance: Instance) -> None:
         row_to_update(instance, lambda: list(loaded(instance)), as_they_are=True)
 
 
+def as_written(instance: Instance, values: dict[str, Any]) -> dict[str, Any]:
+    """Values of an instance as their fields would write them, where they can: those that were set and not saved yet."""
+    schema = schema_of(instance)
+    state = slot(instance, "_state")
+    names = () if state is None else values if state.new else state.changed
+    if not names:
+        return values
+    return values | _attempt(schema, validator(schema).partial, {n: values[n] for n in names if n in values})[0]
+
+
 def adopt_keys(instance: Instance, schema: Schema) -> Problems:
     """Take the keys of related instances that were saved after they were assigned; gives those that have none yet."""
     problems: Problems = []

@@ -13,7 +13,7 @@ import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
-from orm.cleaning import COMPUTED
+from orm.cleaning import COMPUTED, as_written
 from orm.exceptions import NotLoaded
 from orm.reading import is_instance_of
 from orm.schema import Instance, Schema
@@ -94,6 +94,8 @@ class InstanceModel(pydantic.BaseModel):
             except NotLoaded:
                 if unloaded == "raise":
                     raise
+        own = {name: values[name] for name in form.columns if name in values}
+        values |= as_written(instance, own)
         unknown = {*form.columns, *form.related} - values.keys()
         for name, info in cls.model_fields.items():
             if name not in values and name not in unknown:  # a field of a subclass

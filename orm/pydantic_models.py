@@ -219,6 +219,7 @@ def _value_field(schema: Schema, wanted: Wanted, spec: FieldSpec) -> tuple[Any, 
         given["default_factory"] = _nothing
     elif spec.default is not MISSING:
         given["default_factory" if callable(spec.default) else "default"] = spec.default
+        given["validate_default"] = True  # a decimal's default may be an integer
     return Annotated[kind, Core(core)], pydantic.Field(**given)
 
 

@@ -69,6 +69,11 @@ class Lists(orm.Model):
         registry = orm.Registry()
 
 
+class Defaults(Base):
+    price: orm.Field[Decimal] = orm.Decimal(max_digits=6, decimal_places=2, default=0)  # type: ignore[arg-type]
+    rate: orm.Field[Decimal] = orm.Decimal(max_digits=6, decimal_places=2, default=lambda: 1)  # type: ignore[arg-type]
+
+
 def dumped(model: pydantic.BaseModel) -> Any:
     return json.loads(model.model_dump_json())
 
@@ -462,6 +467,16 @@ def test_an_unsaved_instance_has_no_key_yet() -> None:
 def test_loaded_values_are_not_validated_again() -> None:
     country = Country(code="much too long", name="x")
     assert dumped(orm.pydantic_model(Country).model_validate(country))["code"] == "much too long"
+
+
+def test_values_that_are_not_saved_yet_are_shown_as_they_would_be_written() -> None:
+    order = Order(id=1, number="ABC", total=1, state="paid", made=datetime.datetime.now(datetime.UTC))  # type: ignore[arg-type]
+    shown = orm.pydantic_model(Order).model_validate(order).model_dump()
+    assert (repr(shown["total"]), shown["state"]) == ("Decimal('1')", State.PAID)
+    assert (
+        repr(orm.pydantic_model(Defaults).model_validate({}).model_dump())
+        == "{'price': Decimal('0'), 'rate': Decimal('1')}"
+    )
 
 
 def test_an_instance_of_another_model_is_refused() -> None:
