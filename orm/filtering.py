@@ -21,6 +21,7 @@ from orm.keys import KIND
 from orm.operators import Element, fold, needs_folding
 from orm.paths import can_be_null, has_conditions, many, many_paths, needs_row, stays_within
 from orm.query import Node, Path
+from orm.references import leads_between
 from orm.scopes import From, Prepare, Scope, columns_of, fixed, related, value_of
 from orm.subqueries import Exists, Subselect
 
@@ -90,6 +91,11 @@ def _exists(paths: Sequence[Path], scope: Scope, node: Node, *, own: bool = Fals
             near = _outer_table(path[: length - 1], tables, scope)
             if source is None:
                 source, first = table, (path[:length], near, table)
+            elif outer and leads_between(hop) and length < len(path) and scope.implied_nodes(path[length].target):
+                # A row between that leads to a hidden row is as good as none, too.
+                further = tables[path[: length + 1]] = path[length].target.table.alias()
+                both = table.join(further, scope.joined(path[length], table, further))
+                source = source.join(both, scope.joined(hop, near, table), isouter=True)
             else:
                 source = source.join(table, scope.joined(hop, near, table), isouter=outer)
     inner.source = source

@@ -17,12 +17,26 @@ from orm.specs import FieldSpec
 from orm.transforms import Transform
 
 
+def leads_between(hop: Relation) -> bool:
+    """Whether a hop leads to the rows between of a many-to-many relation, from which the next one leads on."""
+    return hop.many and hop.spec.kind in ("foreign_key", "one_to_one")
+
+
+def _may_be_hidden(path: Path) -> bool:
+    """Whether a row between, at the end of a many-to-many relation, may lead to a row that is hidden."""
+    return path[-1].target.implied is not None and len(path) > 1 and leads_between(path[-2])
+
+
 def intern(schema: Schema, path: Path, spec: FieldSpec, keys: tuple[str | int, ...] = ()) -> Reference:
     """The one reference to a column; a key at the end of a to-one relation is the foreign key before it: no join.
 
-    A column that is inherited from a model with another table is a step further.
+    A column that is inherited from a model with another table is a step further. The key in a row between of a
+    many-to-many relation does not stand for a row of the target that may be hidden.
     """
-    while path and path[-1].holds_key and (before := _key_before(path[-1], spec)) is not None:
+    while path and path[-1].holds_key and not _may_be_hidden(path):
+        before = _key_before(path[-1], spec)
+        if before is None:
+            break
         path, spec = path[:-1], before
     steps = (path[-1].target if path else schema).steps
     if steps:

@@ -252,12 +252,18 @@ def evaluate(operand: Any, choice: Choice) -> Any:
     """The value of an operand; NULL where a row is missing."""
     if isinstance(operand, Column):
         row = choice[operand.path]
-        return None if row is None else row[operand.name]
+        return _held_key(operand, choice) if row is None else row[operand.name]
     if isinstance(operand, Arithmetic):
         left, right = evaluate(operand.left, choice), evaluate(operand.right, choice)
         apply = {"+": operator.add, "-": operator.sub, "*": operator.mul}[operand.sign]
         return None if left is None or right is None else apply(left, right)
     return operand.value if isinstance(operand, Known) else operand
+
+
+def _held_key(column: Column, choice: Choice) -> Any:
+    """What a column of a missing row is: its key, if a row before it refers to it (it is hidden), else NULL."""
+    before = choice.get(column.path[:-1]) if column.name == "id" else None
+    return None if before is None else before.get(f"{column.path[-1]}_id")
 
 
 def value_of(world: World, model: str, row: Row, column: Column) -> Any:
