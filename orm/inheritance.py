@@ -59,7 +59,7 @@ def is_declared(value: object) -> bool:
 
 def own_declarations(name: str, order: Sequence[type], namespace: Mapping[str, Any]) -> dict[str, Any]:
     """The fields and relations that a class body declares, and `None` for each inherited one that it takes away."""
-    inherited = {field for base in order for field in base.__dict__.get("__declared__", {})}
+    inherited = _collected([base.__dict__.get("__declared__", {}) for base in reversed(order)])
     found: dict[str, Any] = {}
     for key, value in namespace.items():
         if is_declared(value) or (value is None and key in inherited):
@@ -77,15 +77,21 @@ def declarations(name: str, order: Sequence[type], own: Mapping[str, Any]) -> di
 
     Of two bases that declare the same name, the one that Python asks first wins.
     """
+    found = _collected([*[base.__dict__.get("__declared__", {}) for base in reversed(order)], own])
+    for base in order:
+        _check_plain(name, base, found)
+    return found
+
+
+def _collected(bodies: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What class bodies declare, a later one in the place of an earlier one; `None` takes a name away."""
     found: dict[str, Any] = {}
-    for declared in [*[base.__dict__.get("__declared__", {}) for base in reversed(order)], own]:
+    for declared in bodies:
         for field, value in declared.items():
             if value is None:
                 found.pop(field, None)
             else:
                 found[field] = value
-    for base in order:
-        _check_plain(name, base, found)
     return found
 
 
@@ -321,7 +327,7 @@ def _fixed(name: str, field: FieldSpec, identity: Any) -> FieldSpec:
     """The field in the rows of one model: one value, which nobody need give, and no other."""
 
     if identity is None:
-        refuse = core_schema.no_info_plain_validator_function(partial(_refuse_row, name))
+        refuse = core_schema.no_info_before_validator_function(partial(_refuse_row, name), field.core)
         return replace(field, core=refuse, default=None)
 
     def check(value: Any) -> Any:

@@ -71,6 +71,8 @@ def test_a_child_replaces_or_removes_an_inherited_field(root: Any) -> None:
     assert longer.__schema__.fields["name"].limits["max_length"] == 99
     without = abstract(root, "Without", (top,), {"code": None})
     assert fields(concrete("Short", (without,), {"y": orm.Text()})) == ["id", "name", "x", "y"]
+    method = concrete("Method", (without,), {"code": lambda self: "free again"})
+    assert (fields(method), method(name="n", x="x").code()) == (["id", "name", "x"], "free again")
     assert fields(concrete("Again", (without,), {"code": orm.Text()})) == ["id", "name", "x", "code"]
     assert fields(concrete("Whole", (top,))) == ["id", "name", "code", "x"]
     with pytest.raises(orm.FieldError, match="Longer has no field 'x'"):

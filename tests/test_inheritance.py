@@ -581,3 +581,27 @@ def test_pickling(way: str) -> None:
         assert (type(again), again.name, again.stars, again.opened) == (Pizzeria, "pizza", 3, pizza.opened)
     finally:
         del module.Pizzeria  # type: ignore[attr-defined]
+
+
+async def test_related_sets_of_heirs(world: Any) -> None:
+    anna = world.anna
+    made = await anna.restaurants.create(name="second", stars=1)
+    assert (made.chef_id, type(made)) == (anna.id, world.Restaurant)
+    assert await anna.restaurants.all().update(name="hers", stars=5) == 2
+    assert await world.Place.objects.filter(name="hers", restaurant__stars=5).count() == 2
+    await anna.restaurants.add(world.pizza)
+    assert classes(await anna.restaurants.order_by("id")) == ["Restaurant", "Pizzeria", "Restaurant"]
+    await anna.restaurants.remove(made)
+    assert await anna.restaurants.count() == 2
+    found, created = await anna.restaurants.get_or_create({"stars": 1}, name="third")
+    assert (created, found.chef_id) == (True, anna.id)
+    guide = await world.Guide.objects.create(name="red")
+    await guide.places.add(world.pizza, world.park, world.pub)
+    assert classes(await guide.places.order_by("id")) == ["Place", "Pizzeria", "Bar"]
+    guides = await world.Guide.objects.prefetch_related("places")
+    assert sorted(classes(guides[0].places)) == ["Bar", "Pizzeria", "Place"]
+    assert await anna.restaurants.filter(stars__lt=5).delete() == 2
+    assert await world.rome.places.count() == 3
+    await world.park.visits.create(plates=3)
+    await world.anna.delete()
+    assert await world.Restaurant.objects.filter(chef__isnull=False).count() == 0
