@@ -123,6 +123,10 @@ def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: d
     if "__slots__" in namespace:
         raise FieldError(f"{name} cannot have __slots__ of its own: the columns have theirs already.")
     namespace["__slots__"] = ()
+    if options.abstract and options.proxy:
+        raise FieldError(
+            f"{name} is abstract and a proxy. Choose one: a proxy has the rows of the model it inherits from."
+        )
     if options.abstract:
         return type.__new__(metaclass, name, bases, namespace, **keywords)
     inherited = None if parent is None else parent.__schema__

@@ -217,6 +217,7 @@ REFUSED: list[tuple[Callable[[Any], Any], str]] = [
     (lambda r: concrete("A", (r, abstract(r, "B", (r,), {}))), "A cannot inherit from Base, B in this order"),
     (lambda r: concrete("A", (place(r), plain(r))), "A inherits from Place and Plain, which both have a table"),
     (lambda r: concrete("A", (r,), proxy=True), "A is a proxy of nothing"),
+    (lambda r: concrete("A", (plain(r),), proxy=True, abstract=True), "A is abstract and a proxy. Choose one"),
     (
         lambda r: concrete("A", (plain(r),), {"x": orm.Text()}, proxy=True),
         "A is a proxy of Plain and has its",
