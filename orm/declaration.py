@@ -247,6 +247,11 @@ def _specs(
             spec, relation = field.specs(field_name)
             if relation.related_name is not None:
                 relation = replace(relation, related_name=relation.related_name.replace("%(class)s", snake_case(name)))
+            if relation.symmetrical and relation.target_name != name:
+                raise FieldError(
+                    f"{name}.{field_name} is symmetrical, and its other side is {relation.target_name}. Only a "
+                    "relation of a model to itself is: leave symmetrical out."
+                )
             if relation.kind == "many_to_many" and relation.through is None:
                 relation = generate_through(name, options, relation)
             related[field_name] = relation

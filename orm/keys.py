@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic_core import core_schema
 
 from orm.exceptions import FieldError, ValidationError
-from orm.specs import FieldSpec
+from orm.specs import FieldSpec, RelationSpec
 
 KIND: Final = "composite"
 """The kind of a field that has parts."""
@@ -163,6 +163,36 @@ def check_kinds(where: str, field: str, kind: str, target: str, wanted: str) -> 
     """Raise `FieldError` for a field whose values are of another kind than those it refers to."""
     if kind != wanted:
         raise FieldError(f"{where}: {field} ({kind}) cannot refer to {target} ({wanted}).")
+
+
+def key_between(
+    where: str, through: str, relations: Mapping[str, RelationSpec], target: str, position: int, *, own: bool
+) -> str:
+    """The name of the foreign key of a model between to one side of a many-to-many relation.
+
+    Args:
+        where: the relation, for messages.
+        through: the name of the model between.
+        relations: its relations.
+        target: the name of the model on that side.
+        position: which of two keys it is where both sides are the same model.
+        own: whether they are.
+
+    Raises:
+        FieldError: there is no such key, or nobody said which of several is meant.
+    """
+    kinds = ("foreign_key", "one_to_one")
+    keys = [name for name, spec in relations.items() if spec.kind in kinds and spec.target_name == target]
+    wanted = 2 if own else 1
+    if len(keys) < wanted:
+        number = "two foreign keys" if own else "a foreign key"
+        raise FieldError(f"{where} goes through {through}, which needs {number} to {target}.")
+    if len(keys) > wanted:
+        raise FieldError(
+            f"{where} goes through {through}, which has several foreign keys to {target}: {', '.join(keys)}. "
+            "Say which is meant: through_fields=(to this model, to the other)."
+        )
+    return keys[position]
 
 
 def _labels(fields: Sequence[FieldSpec]) -> str:

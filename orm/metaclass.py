@@ -8,6 +8,7 @@ switches its class, so that loading pays neither for change tracking nor for dic
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from functools import partial
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, cast
@@ -30,6 +31,7 @@ from orm.inheritance import (
 )
 from orm.keys import CompositeKey
 from orm.plaintext import snake_case
+from orm.resolution import register
 from orm.schema import Options, Schema
 from orm.signals import inform
 from orm.specs import RelationSpec
@@ -164,14 +166,7 @@ def _with_generated_through(root: type[Any], name: str, options: Options, relati
     }
     model = ModelMeta(through, (root,), namespace)
     schema = cast("Schema", cast("Any", model).__schema__)
-    return RelationSpec(
-        relation.name,
-        "many_to_many",
-        relation.to,
-        related_name=relation.related_name,
-        through=schema,
-        through_fields=(near, far),
-    )
+    return replace(relation, through=schema, through_fields=(near, far))
 
 
 def _finish(root: type[Any], model: Any, schema: Schema) -> None:
@@ -192,7 +187,7 @@ def _finish(root: type[Any], model: Any, schema: Schema) -> None:
     for name in ("pk", *schema.fields, *schema.generics, *schema.relation_specs):
         if name not in ModelMeta.__dict__:
             setattr(ModelMeta, name, ClassAttribute(name))
-    schema.registry.add(schema)
+    register(schema)
     enter(schema)
     tell_apart(schema)
     inform(schema)

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from orm import announcing, persistence
 from orm.compiled import CompiledQuery
-from orm.conditions import Leaf
+from orm.conditions import Leaf, Q
 from orm.conflicts import Conflict
 from orm.database import Database
 from orm.exceptions import FieldError, InterfaceError, NotLoaded, ValidationError
@@ -170,15 +170,21 @@ class RelatedQuerySet(QuerySet[M]):
     def __bool__(self) -> bool:
         return bool(self._loaded())
 
-    async def create(self, **values: Any) -> M:
-        """Insert a row that is related to the instance."""
+    async def create(self, *, through_defaults: Mapping[str, Any] | None = None, **values: Any) -> M:
+        """Insert a row that is related to the instance.
+
+        Args:
+            through_defaults: of many-to-many relations, the values of the row between; what can be called is called.
+            values: the values of the row.
+        """
         self._check_saved()
         relation = self._relation
         if relation.through is not None:
             async with self._target().transaction():
                 made = await super().create(**values)
-                await self.add(made)
+                await self.add(made, through_defaults=through_defaults)
             return made
+        self._check_defaults(through_defaults)
         if relation.inverse is None:
             raise FieldError(f"{relation!r} has no relation back.")
         if relation.inverse in values or any(
@@ -188,15 +194,21 @@ class RelatedQuerySet(QuerySet[M]):
         self._forget()
         return await super().create(**values)
 
-    async def add(self, *instances: M) -> None:
-        """Relate these rows to the instance; those that are related already stay so."""
+    async def add(self, *instances: M, through_defaults: Mapping[str, Any] | None = None) -> None:
+        """Relate these rows to the instance; those that are related already stay so.
+
+        Args:
+            instances: stored instances of the target.
+            through_defaults: of many-to-many relations, the values of the new rows between.
+        """
+        self._check_defaults(through_defaults)
         keys = self._keys(instances)
         if not keys:
             return
         database = self._target()
         async with database.transaction():
             if self._relation.through is not None:
-                await self._link(keys)
+                await self._link(keys, through_defaults or {})
             else:
                 await self._point(keys)
         self._assign(instances, self._owner)
@@ -216,8 +228,9 @@ class RelatedQuerySet(QuerySet[M]):
         await self._unlink(None)
         self._forget()
 
-    async def set(self, instances: Iterable[M]) -> None:
-        """Relate exactly these rows to the instance."""
+    async def set(self, instances: Iterable[M], *, through_defaults: Mapping[str, Any] | None = None) -> None:
+        """Relate exactly these rows to the instance; `through_defaults` as in `add`."""
+        self._check_defaults(through_defaults)
         wanted = list(instances)
         keys = self._keys(wanted)
         async with self._target().transaction():
@@ -227,7 +240,23 @@ class RelatedQuerySet(QuerySet[M]):
             if gone:
                 await self._unlink(gone)
                 self._forget()
-            await self.add(*[one for one in wanted if slot(one, by.name) not in there])
+            added = [one for one in wanted if slot(one, by.name) not in there]
+            await self.add(*added, through_defaults=through_defaults)
+
+    def _check_defaults(self, values: Mapping[str, Any] | None) -> None:
+        """Refuse values of rows between that are none, or that say whom they relate."""
+        if values is None:
+            return
+        relation = self._relation
+        if relation.through is None:
+            raise FieldError(f"{relation.name} has no rows between: its rows refer to the instance. Leave them out.")
+        between = relation.through[0].target
+        keys = {name for hop in relation.through for name in _own_names(hop, between)}
+        for name in values:
+            if name in keys:
+                raise FieldError(f"through_defaults={{{name!r}: …}}: the rows that are related say it. Leave it out.")
+            if between.field(name) is None:
+                raise between.unknown(name)
 
     def _all(self) -> QuerySet[M]:
         query = _related_query(self._owner, self._relation).replace(selection=self.query.whole())
@@ -270,11 +299,16 @@ class RelatedQuerySet(QuerySet[M]):
         rows = QuerySet[Any](Query(relation.target).replace(selection=UNFILTERED), self._database)
         await rows.filter(pk__in=keys).update(**_pointing(relation, slot(self._owner, relation.near.name)))
 
-    def _between(self) -> tuple[Relation, Relation, QuerySet[Any]]:
-        """The steps to the rows between and on to the target, and the rows between of this instance."""
+    def _sides(self) -> list[tuple[FieldSpec, FieldSpec]]:
+        """The keys of the rows between to the instance and to the others; of a symmetrical relation both ways round."""
         back, forward = cast("tuple[Relation, Relation]", self._relation.through)
-        rows = QuerySet[Any](self._query_of(back.target), self._database)
-        return back, forward, rows.filter(**{back.far.label: slot(self._owner, self._relation.near.name)})
+        sides = [(back.far, forward.near)]
+        return [*sides, (forward.near, back.far)] if self._relation.spec.symmetrical else sides
+
+    def _between(self) -> QuerySet[Any]:
+        """The rows between, of all instances."""
+        back, _ = cast("tuple[Relation, Relation]", self._relation.through)
+        return QuerySet[Any](self._query_of(back.target), self._database)
 
     async def _change(
         self,
@@ -300,26 +334,36 @@ class RelatedQuerySet(QuerySet[M]):
         )
         await announcing.change_relation(declaring, event, write)
 
-    async def _link(self, keys: list[Any]) -> None:
-        back, forward, rows = self._between()
-        word = forward.near.label
-        there = set(await rows.filter(**{f"{word}__in": keys}).values_list(word, flat=True))
-        owner = spread(back.far, slot(self._owner, self._relation.near.name))
-        missing = [key for key in keys if key not in there]
-        links = [back.target.model(**owner, **spread(forward.near, key)) for key in missing]
+    async def _link(self, keys: list[Any], values: Mapping[str, Any]) -> None:
+        owner = slot(self._owner, self._relation.near.name)
+        rows = self._between()
+        model = rows.query.schema.model
+        links: dict[tuple[Any, Any], Instance] = {}
+        added: dict[Any, None] = {}
+        sides = self._sides()
+        for near, far in sides:
+            known = rows.filter(**{near.label: owner, f"{far.label}__in": keys}).values_list(far.label, flat=True)
+            there = set(await known)
+            for key in keys:
+                if key not in there:
+                    made = {name: value() if callable(value) else value for name, value in values.items()}
+                    pair = (owner, key) if near is sides[0][0] else (key, owner)
+                    links.setdefault(pair, model(**spread(near, owner), **spread(far, key), **made))
+                    added[key] = None
         if links:
-            database = self._target()
-            await self._change("pre_add", missing, partial(persistence.insert_all, back.target, links, database))
+            write = partial(persistence.insert_all, rows.query.schema, list(links.values()), self._target())
+            await self._change("pre_add", list(added), write)
 
     async def _unlink(self, keys: list[Any] | None) -> None:
         relation = self._relation
         if relation.through is not None:
-            _, forward, rows = self._between()
-            if keys is None:
-                await self._change("pre_clear", None, rows._delete_rows)
-            else:
-                chosen = rows.filter(**{f"{forward.near.label}__in": keys})
-                await self._change("pre_remove", keys, chosen._delete_rows)
+            owner = slot(self._owner, relation.near.name)
+            named = [
+                Q(**{near.label: owner}) if keys is None else Q(**{near.label: owner, f"{far.label}__in": keys})
+                for near, far in self._sides()
+            ]
+            rows = self._between().filter(named[0] if len(named) == 1 else named[0] | named[1])
+            await self._change("pre_clear" if keys is None else "pre_remove", keys, rows._delete_rows)
             return
         if not relation.far.null:
             raise FieldError(
@@ -328,6 +372,12 @@ class RelatedQuerySet(QuerySet[M]):
             )
         rows = self._all() if keys is None else self._all().unfiltered().filter(pk__in=keys)
         await rows.update(**_pointing(relation, None))
+
+
+def _own_names(hop: Relation, between: Schema) -> list[str]:
+    """What the key is called that the rows between have for one side."""
+    near = hop.far if hop.target is between else hop.near
+    return [name for part in (near, *near.fields) for name in (part.name, part.label)]
 
 
 def _remembered(owner: Instance) -> Any:

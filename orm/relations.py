@@ -87,6 +87,7 @@ class RelationField:
                 related_name=options.get("related_name"),
                 through=options.get("through"),
                 through_fields=options.get("through_fields"),
+                symmetrical=bool(options.get("symmetrical")),
             )
             return None, spec
         if "from_fields" in options:
@@ -287,6 +288,7 @@ def ManyToMany(
     through: Target[Any] | None = None,
     through_fields: tuple[str, str] | None = None,
     related_name: str | None = None,
+    symmetrical: bool = False,
     init: Literal[False] = False,
 ) -> RelatedSet[M, Any]: ...
 @overload
@@ -296,6 +298,7 @@ def ManyToMany(
     through: Target[Any] | None = None,
     through_fields: tuple[str, str] | None = None,
     related_name: str | None = None,
+    symmetrical: bool = False,
     init: Literal[False] = False,
 ) -> Any: ...
 def ManyToMany(
@@ -304,6 +307,7 @@ def ManyToMany(
     through: Target[Any] | None = None,
     through_fields: tuple[str, str] | None = None,
     related_name: str | None = None,
+    symmetrical: bool = False,
     init: Literal[False] = False,
 ) -> Any:
     """Rows on both sides refer to any number of rows of the other, over a table between.
@@ -313,9 +317,23 @@ def ManyToMany(
         through: the model between; a table is generated unless it is given.
         through_fields: the names of its keys to this model and to the other, where it has several.
         related_name: the name of the relation back, where the target's class is not yours to edit.
+        symmetrical: of a model to itself: relating one row to another relates that one to the first, too.
     """
-    between = None if through is None else _checked_target(through)
-    options = {"through": between, "through_fields": through_fields, "related_name": related_name}
+    if symmetrical and related_name is not None:
+        raise FieldError(f"A symmetrical relation is its own other side. Leave related_name={related_name!r} out.")
+    if through_fields is not None and (
+        through is None or isinstance(through_fields, str) or len(through_fields) != 2 or len(set(through_fields)) != 2
+    ):
+        raise FieldError(
+            f"through_fields are the names of two keys of the model in through=…: to this model, and to the other; "
+            f"not {through_fields!r}{' without through' if through is None else ''}."
+        )
+    options = {
+        "through": None if through is None else _checked_target(through),
+        "through_fields": None if through_fields is None else tuple(through_fields),
+        "related_name": related_name,
+        "symmetrical": symmetrical,
+    }
     return RelatedSet[Any]("many_to_many", _checked_target(to), options)
 
 

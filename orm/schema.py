@@ -17,7 +17,16 @@ import sqlalchemy as sa
 from orm import ddl, tables, violations
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, IntegrityError, InterfaceError, MultipleObjectsReturned
-from orm.keys import attribute_of, check_kinds, check_unique, check_width, composite, named_fields, with_values
+from orm.keys import (
+    attribute_of,
+    check_kinds,
+    check_unique,
+    check_width,
+    composite,
+    key_between,
+    named_fields,
+    with_values,
+)
 from orm.specs import MISSING, BoundedCache, FieldSpec, GenericKey, Implied, Named, RelationSpec
 from orm.states import InstanceState
 from orm.tables import TablePart
@@ -375,8 +384,8 @@ def _resolve_many_to_many(schema: Schema, spec: RelationSpec, target: Schema, in
     where = f"{schema.name}.{spec.name}"
     through = schema.registry.get(spec.through or "", where)
     names = spec.through_fields or (
-        _key_between(through, schema, where, 0),
-        _key_between(through, target, where, -1),
+        key_between(where, through.name, through.relation_specs, schema.name, 0, own=schema is target),
+        key_between(where, through.name, through.relation_specs, target.name, -1, own=schema is target),
     )
     near, far = through.relation(names[0]), through.relation(names[1])
     if near is None or far is None or near is far or near.target.concrete is not schema or far.target is not target:
@@ -386,18 +395,6 @@ def _resolve_many_to_many(schema: Schema, spec: RelationSpec, target: Schema, in
         )
     hops = (_reversed(near, schema), far)
     return Relation(spec.name, schema, target, near.far, far.far, True, True, spec, through=hops, inverse=inverse)
-
-
-def _key_between(through: Schema, target: Schema, where: str, position: int) -> str:
-    """The name of the foreign key of `through` to `target`; a self relation has two, told apart by position."""
-    keys = [
-        name
-        for name, spec in through.relation_specs.items()
-        if spec.kind in ("foreign_key", "one_to_one") and spec.target_name == target.name
-    ]
-    if not keys:
-        raise FieldError(f"{where} goes through {through.name}, which has no foreign key to {target.name}.")
-    return keys[position]
 
 
 class Registry:
@@ -411,6 +408,8 @@ class Registry:
         self.schemas: dict[str, Schema] = {}
         self.database = database
         self.enumerations: dict[str, tuple[str, ...]] = {}
+        self.unresolved: list[tuple[Schema, RelationSpec]] = []
+        """Relations that wait for models that are declared later."""
         """The texts of the enumerations that are types of the database's, by the names of these."""
         self._metadata = sa.MetaData(naming_convention=tables.NAMING_CONVENTION)
         self._awaited: dict[str, list[tuple[str, RelationSpec]]] = {}

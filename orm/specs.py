@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 import sqlalchemy as sa
 from pydantic_core import CoreSchema
@@ -201,6 +201,7 @@ class GenericKey(Protocol):
         ...
 
 
+@runtime_checkable
 class Named(Protocol):
     """What has a name: the schema that a relation refers to."""
 
@@ -224,6 +225,7 @@ class RelationSpec:
         from_fields: the names of the fields that hold the key, where it has no column of its own.
         to_fields: the names of the fields that it refers to; empty for the target's key.
         index: its fields of several have an index.
+        symmetrical: who is related to a row has that row among its own related ones, too.
     """
 
     name: str
@@ -241,8 +243,14 @@ class RelationSpec:
     from_fields: tuple[str, ...] = ()
     to_fields: tuple[str, ...] = ()
     index: bool = True
+    symmetrical: bool = False
 
     @property
     def target_name(self) -> str:
         """The target's name as the user wrote it."""
         return self.to if isinstance(self.to, str) else self.to.name
+
+    @property
+    def through_name(self) -> str:
+        """The name of the model between."""
+        return self.through.name if isinstance(self.through, Named) else self.through or ""

@@ -24,6 +24,7 @@ LAYERS = {
     "orm.genericspecs": 2,
     "orm.ddl": 2,
     "orm.keys": 2,
+    "orm.resolution": 2,
     "orm.states": 2,
     "orm.tables": 2,
     "orm.query": 2,
