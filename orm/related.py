@@ -396,7 +396,7 @@ def _related_query(owner: Instance, relation: Relation) -> Query:
 
 def _pointing(relation: Relation, key: Any) -> dict[str, Any]:
     """The values of a row that is related to that with the key, or to none."""
-    values = {relation.far.name: key}
+    values = spread(relation.far, key)
     if relation.fixed is not None:
         spec, value = relation.fixed
         values[spec.name] = None if key is None else value
