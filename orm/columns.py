@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast, overlo
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import Range
 
-from orm import arrays, hstores, operators, transforms
+from orm import arrays, hstores, operators, restrictions, transforms
 from orm.comparing import compare
 from orm.conditions import kind_of, negate
+from orm.exceptions import FieldError
 from orm.expressions import Comparison, Condition, Expression, F, Handle, Reference
 from orm.jsonpath import checked_key
 from orm.keys import KIND
@@ -139,6 +140,15 @@ class Column(Handle[T]):
         def trigram_similar(self: Expression[str | None], value: str) -> Condition: ...
         def trigram_word_similar(self: Expression[str | None], value: str) -> Condition: ...
         def trigram_strict_word_similar(self: Expression[str | None], value: str) -> Condition: ...
+
+    @property
+    def choices(self) -> list[tuple[T, str]]:
+        """The values that the field may have, each with its label. Raises `FieldError` for a field without choices."""
+        node: Any = self.node
+        choices = node.spec.limits.get("choices") if isinstance(node, Reference) else None
+        if choices is None:
+            raise FieldError(f"{self!r} has no choices: any value that its type allows is possible.")
+        return restrictions.labelled(node.spec.kind, choices)
 
     def __getitem__(self, key: str | int | slice) -> Column[Any]:
         """A value inside a JSON column, by key or index; an item or a slice of an array.

@@ -11,6 +11,8 @@ from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import SQLAlchemyError
 
 from orm.database import Database
+from orm.engines import engine_name, is_mariadb
+from orm.exceptions import NotSupportedError
 
 # What tables there are, as (schema, table, whether the schema is the one that names without a schema mean).
 _TABLES = {
@@ -20,6 +22,9 @@ _TABLES = {
 }
 
 _ENUMERATIONS = "SELECT typname FROM pg_catalog.pg_type WHERE typtype = 'e' AND pg_catalog.pg_type_is_visible(oid)"
+
+_UNLIMITED = ("LONGTEXT", "LONGBLOB", "JSON")
+"""How the types of MySQL begin whose values have any length."""
 
 
 async def create_all(metadata: sa.MetaData, database: Database) -> None:
@@ -73,10 +78,27 @@ def _statements(
 
     mock = MockConnection(database.dialect, collect)
     getattr(metadata, method)(mock, tables=tables, checkfirst=False)
+    for table in tables:
+        _check_keys(table, database)
     for statement in statements:  # what the engine does not have is refused before anything is sent
         with contextlib.suppress(SQLAlchemyError):  # whose errors get their form where the statement is sent
             statement.compile(dialect=database.dialect)
     return statements
+
+
+def _check_keys(table: sa.Table, database: Database) -> None:
+    """Refuse what MySQL has no keys of: values of any length. MariaDB has unique constraints and indexes of them."""
+    dialect = database.dialect
+    if dialect.name != "mysql":
+        return
+    for column in table.columns:
+        keyed = column.primary_key or (not is_mariadb(dialect) and (column.unique or column.index))
+        kind = column.type.compile(dialect=dialect)
+        if keyed and kind.startswith(_UNLIMITED):
+            raise NotSupportedError(
+                f"{engine_name(dialect)} has no keys of {kind.partition(' ')[0]}, as {table.name}.{column.name} is. "
+                "Use a type of limited length, such as String(max_length=…)."
+            )
 
 
 async def _run(database: Database, statements: list[Any]) -> None:

@@ -33,7 +33,8 @@ class Options(TypedDict, Generic[T], total=False):
         primary_key: it is the model's key.
         unique: no two rows have the same value.
         index: it has an index.
-        choices: the values it may have, or pairs of a value and its label.
+        choices: the values it may have, or pairs of a value and its label; an enumeration that has these values; or a
+            function that gives one of these, and is called for each check.
         validators: functions that run after type and limits: each gives the value back, or another one, or raises
             `ValueError`. They do not run on NULL.
         column: the column's name in the database, if it is not the field's.
@@ -44,7 +45,7 @@ class Options(TypedDict, Generic[T], total=False):
     primary_key: bool
     unique: bool
     index: bool
-    choices: Iterable[Any]
+    choices: Iterable[Any] | Callable[[], Iterable[Any]]
     validators: Sequence[Callable[[T], T]]
     column: str
     comment: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -81,12 +82,12 @@ def restricted(kind: str, core: CoreSchema, options: Mapping[str, Any]) -> CoreS
     Raises:
         FieldError: a choice or the default is no value of the field.
     """
-    choices = options.get("choices")
+    choices, plain = options.get("choices"), core
     if choices is not None:
-        core = _with_choices(core, _listed(kind, core, choices))
+        core = _with_choices(core, _lister(kind, core, choices))
     default = options.get("default", MISSING)
     if not (default is MISSING or default is None or callable(default) or isinstance(default, _SERVER)):
-        _check_value(f"The default of a field ({kind})", core, default)
+        _check_value(f"The default of a field ({kind})", plain if _is_function(choices) else core, default)
     return _with_validators(core, options.get("validators", ()))
 
 
@@ -101,11 +102,44 @@ def _check_value(what: str, core: CoreSchema, value: object) -> None:
         raise FieldError(f"{what} cannot be {value!r}. {problem}.") from None
 
 
+def labelled(kind: str, choices: object) -> list[tuple[Any, str]]:
+    """The values that a field may have, each with its label: that of the pair, the member's name, or the value as text.
+
+    Raises `FieldError` for what are no choices.
+    """
+    given: Any = cast("Any", choices)() if _is_function(choices) else choices
+    if isinstance(given, type) and issubclass(given, enum.Enum):
+        return [(member if kind == "enum" else member.value, _words(member)) for member in given]
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise FieldError(
+            f"choices is a list of values, or of pairs of a value and its label, an enumeration, or a function that "
+            f"gives one of these, not {given!r}."
+        )
+    pairs = [choice if isinstance(choice, tuple) else (choice, None) for choice in cast("Any", given)]
+    if any(len(pair) != 2 for pair in pairs):
+        raise FieldError(f"choices has values, or pairs of a value and its label, not {given!r}.")
+    return [(value, _words(value) if label is None else str(label)) for value, label in pairs]
+
+
+def _words(value: object) -> str:
+    """What people may call a value that has no label."""
+    return value.name.replace("_", " ").capitalize() if isinstance(value, enum.Enum) else str(value)
+
+
+def _is_function(choices: object) -> bool:
+    return callable(choices) and not isinstance(choices, type)
+
+
+def _lister(kind: str, core: CoreSchema, choices: object) -> Callable[[], list[Any]]:
+    """What gives the values that are possible: at once, or each time, if a function gives them."""
+    if _is_function(choices):
+        return lambda: [value for value, _ in labelled(kind, choices)]
+    listed = _listed(kind, core, choices)
+    return lambda: listed
+
+
 def _listed(kind: str, core: CoreSchema, choices: object) -> list[Any]:
-    if isinstance(choices, (str, bytes)) or not isinstance(choices, Iterable):
-        raise FieldError(f"choices is a list of values, or of pairs of a value and its label, not {choices!r}.")
-    given = cast("Any", choices)
-    listed: list[Any] = [choice[0] if isinstance(choice, tuple) else choice for choice in given]
+    listed = [value for value, _ in labelled(kind, choices)]
     if not listed:
         raise FieldError("choices is an empty list, so no value is possible. Leave it out.")
     for choice in listed:
@@ -113,14 +147,15 @@ def _listed(kind: str, core: CoreSchema, choices: object) -> list[Any]:
     return listed
 
 
-def _with_choices(core: CoreSchema, listed: list[Any]) -> CoreSchema:
+def _with_choices(core: CoreSchema, listed: Callable[[], list[Any]]) -> CoreSchema:
     def check(value: Any) -> Any:
-        if value not in listed:
-            raise ValueError(f"choose from: {', '.join(map(repr, listed))}")
+        possible = listed()
+        if value not in possible:
+            raise ValueError(f"choose from: {', '.join(map(repr, possible))}")
         return value
 
     def shown(json_schema: dict[str, Any]) -> None:
-        json_schema["enum"] = to_jsonable_python(listed)
+        json_schema["enum"] = to_jsonable_python(listed())
 
     return core_schema.no_info_after_validator_function(check, core, metadata={"json_schema": shown})
 

@@ -510,7 +510,7 @@ class Registry:
             schema=schema.options.schema,
             comment=schema.options.comment,
             info=tables.renaming(schema.options.renamed_from),
-            sqlite_autoincrement=True,
+            sqlite_autoincrement=schema.key.generated,
         )
         if schema.link is not None:
             table.append_constraint(tables.link(schema.keys, schema.link.target.table))

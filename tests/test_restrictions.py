@@ -62,7 +62,7 @@ class Color(enum.Enum):
         (lambda: orm.Integer(choices=[]), "choices is an empty list, so no value is possible"),
         (
             lambda: orm.Text(choices="abc"),
-            "choices is a list of values, or of pairs of a value and its label, not 'abc'",
+            "choices is a list of values, or of pairs of a value and its label, an enumeration, .* not 'abc'",
         ),
         (lambda: orm.Text(choices=3), "choices is a list of values"),
     ],
