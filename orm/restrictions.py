@@ -115,10 +115,12 @@ def labelled(kind: str, choices: object) -> list[tuple[Any, str]]:
             f"choices is a list of values, or of pairs of a value and its label, an enumeration, or a function that "
             f"gives one of these, not {given!r}."
         )
-    pairs = [choice if isinstance(choice, tuple) else (choice, None) for choice in cast("Any", given)]
+    pairs: list[tuple[Any, ...]] = [
+        cast("Any", choice) if isinstance(choice, tuple) else (choice, _words(choice)) for choice in cast("Any", given)
+    ]
     if any(len(pair) != 2 for pair in pairs):
         raise FieldError(f"choices has values, or pairs of a value and its label, not {given!r}.")
-    return [(value, _words(value) if label is None else str(label)) for value, label in pairs]
+    return [(value, str(label)) for value, label in pairs]
 
 
 def _words(value: object) -> str:
