@@ -13,6 +13,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
+import orm
 from orm.database import Database
 
 EXAMPLE = Path(__file__).parent.parent / "migrations_example"
@@ -259,3 +260,113 @@ async def test_what_create_all_makes_is_what_migrations_make(environment: Enviro
     await environment.create_all()
     command.ensure_version(environment.config)
     environment.check()
+
+
+PARTS = {
+    SQLITE: (
+        "orm.CheckConstraint(Q(name__in=['a', 'b']) | Q(plays__gt=3), name='x_check')",
+        "orm.Index('name', F('plays') + 1, name='x_index', condition=Q(name='c'))",
+    ),
+    POSTGRESQL: (
+        "orm.CheckConstraint(Q(name__in=['a', 'b']) | Q(plays__gt=3), name='x_check')",
+        "orm.Index('name', F('plays') + 1, name='x_index', condition=Q(name='c'), include=['place'])",
+        "orm.UniqueConstraint('name', include=['plays'], deferrable='immediate', name='x_unique')",
+        "postgresql.ExclusionConstraint(name='x_exclude', expressions=[('name', '=')], method='hash')",
+    ),
+    MYSQL: ("orm.CheckConstraint(Q(name__in=['a', 'b']) | Q(plays__gt=3), name='x_check')",),
+}
+
+
+async def test_what_is_renamed_is_not_taken_for_a_change(environment: Environment, backend: str) -> None:
+    skip_unless(ALL, backend)
+    parts = PARTS[backend.partition("+")[0]]
+    environment.declare(*parts)
+    environment.revise()
+    renamed = MODELS.replace('column="first_name"', 'column="last_name", renamed_from="first_name"')
+    environment.declare(
+        *parts,
+        template=renamed.replace(
+            "registry = models\n        constr",
+            "registry = models\n        tablename = 'other'\n        renamed_from = 'thing'\n        constr",
+        ),
+    )
+    text = environment.revise()
+    assert "rename" in text
+    assert "'x_" not in text
+    environment.check()
+    command.downgrade(environment.config, "0001")
+    environment.declare(*parts)
+    command.stamp(environment.config, "head")
+    environment.check()
+
+
+async def test_a_type_and_a_check_of_it_may_change_at_once(environment: Environment, backend: str) -> None:
+    skip_unless(ALL, backend)
+    environment.declare("orm.CheckConstraint(Q(plays__gte=0), name='x')")
+    environment.revise()
+    environment.declare(
+        "orm.CheckConstraint(Q(plays__gte=0), name='x')", template=MODELS.replace("Integer", "BigInteger")
+    )
+    text = environment.revise()
+    assert "'x'" not in text, "it is the same check"
+    environment.check()
+    environment.declare("orm.CheckConstraint(Q(added__gte=0), name='x')", template=MODELS.replace("plays", "added"))
+    environment.revise()
+    environment.check()
+    command.downgrade(environment.config, "0001")
+
+
+async def test_what_others_made_is_dropped_unless_it_is_left_out(environment: Environment, backend: str) -> None:
+    skip_unless(ALL, backend)
+    environment.declare()
+    environment.revise()
+    async with Database(environment.url) as database:
+        if backend == "sqlite":
+            await database.execute("CREATE INDEX foreign_one ON thing (plays + 1) WHERE plays > 0")
+        else:
+            await database.execute("ALTER TABLE thing ADD CONSTRAINT foreign_one CHECK (plays > 0)")
+    (environment.directory / "migrations" / "env.py").write_text(
+        "from models import models\nfrom orm import migrations\n"
+        "migrations.run(models, include_object=lambda item, name, *rest: name != 'foreign_one')\n",
+        encoding="utf-8",
+    )
+    environment.check()
+    shutil.copy(EXAMPLE / "migrations" / "env.py", environment.directory / "migrations" / "env.py")
+    text = environment.revise()
+    assert text.count("foreign_one") == 2, "dropped, and made again on the way back"
+    environment.check()
+    command.downgrade(environment.config, "0001")
+
+
+async def test_tables_of_a_schema_are_compared(environment: Environment, backend: str) -> None:
+    skip_unless((POSTGRESQL,), backend)
+    async with Database(environment.url) as database:
+        await database.execute('CREATE SCHEMA "own one"')
+    template = MODELS.replace("        registry = models\n", "        registry = models\n        schema = 'own one'\n")
+    environment.declare(*PARTS[POSTGRESQL], template=template)
+    (environment.directory / "migrations" / "env.py").write_text(
+        "from models import models\nfrom orm import migrations\nmigrations.run(models, include_schemas=True)\n",
+        encoding="utf-8",
+    )
+    environment.revise()
+    environment.check()
+    changed = [part.replace("'c'", "'d'").replace("plays__gt=3", "plays__gt=4") for part in PARTS[POSTGRESQL]]
+    environment.declare(*changed, template=template)
+    text = environment.revise()
+    assert "x_check" in text
+    assert "x_index" in text
+    assert "x_unique" not in text
+    environment.check()
+    command.downgrade(environment.config, "0001")
+
+
+async def test_a_unique_index_with_a_condition_is_not_made_without_it(environment: Environment, backend: str) -> None:
+    skip_unless((MYSQL,), backend)
+    first = Environment(environment.directory.parent / "first", f"sqlite:///{environment.directory / 'first.db'}")
+    first.declare("orm.UniqueConstraint('name', name='x', condition=Q(live=True))")
+    first.revise()
+    versions = environment.directory / "migrations" / "versions"
+    shutil.copytree(first.directory / "migrations" / "versions", versions, dirs_exist_ok=True)
+    environment.declare()
+    with pytest.raises(orm.NotSupportedError, match=r"MariaDB has no conditions in indexes|MySQL has no conditions"):
+        command.upgrade(environment.config, "head")
