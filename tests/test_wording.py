@@ -48,7 +48,7 @@ def test_what_backslashes_are_depends_on_the_engine() -> None:
 def test_the_parts_of_an_index() -> None:
     told = Told(
         "index",
-        "USING gin (lower((a)::text) gin_trgm_ops, b DESC NULLS LAST) INCLUDE (c, \"D d\") NULLS NOT DISTINCT "
+        'USING gin (lower((a)::text) gin_trgm_ops, b DESC NULLS LAST) INCLUDE (c, "D d") NULLS NOT DISTINCT '
         "WITH (fastupdate=off) WHERE ((a = 'where (') AND (b IS NULL))",
     )
     parts = told.parts()
@@ -72,7 +72,8 @@ def test_a_list_is_divided_at_its_own_commas() -> None:
 
 def test_the_checks_in_a_table_of_sqlites() -> None:
     sql = (
-        "CREATE TABLE t (a INTEGER CHECK (a > 0), b TEXT,\n CONSTRAINT one CHECK (b <> 'CONSTRAINT no CHECK (x)' AND (a > 1)),\n"
+        "CREATE TABLE t (a INTEGER CHECK (a > 0), b TEXT,\n"
+        " CONSTRAINT one CHECK (b <> 'CONSTRAINT no CHECK (x)' AND (a > 1)),\n"
         ' CONSTRAINT "Two three" CHECK (a < 9), CONSTRAINT u UNIQUE (a))'
     )
     assert checks_of_table(sql) == {
