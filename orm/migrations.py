@@ -39,7 +39,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeEngine
 
-from orm import alterations, copies, renames, rendering, revisions, steps
+from orm import alterations, copies, renames, rendering, revisions, steps, support
 from orm.database.url import DatabaseURL, Options, parse
 from orm.exceptions import InterfaceError
 from orm.schema import Registry
@@ -174,10 +174,14 @@ async def _connect_and_migrate(
 
 def _migrate(connection: sa.Connection, models: Registry | sa.MetaData, options: dict[str, Any]) -> None:
     context.configure(connection=connection, **_configuration(connection.dialect.name, models, options))
-    with warnings.catch_warnings(), context.begin_transaction():
-        for message in revisions.NEEDLESS_WARNINGS:
-            warnings.filterwarnings("ignore", message)
-        context.run_migrations()
+    event.listen(connection, "before_execute", support.refuse_lost_condition)
+    try:
+        with warnings.catch_warnings(), context.begin_transaction():
+            for message in revisions.NEEDLESS_WARNINGS:
+                warnings.filterwarnings("ignore", message)
+            context.run_migrations()
+    finally:
+        event.remove(connection, "before_execute", support.refuse_lost_condition)
 
 
 def _write_sql(address: DatabaseURL, models: Registry | sa.MetaData, options: dict[str, Any]) -> None:

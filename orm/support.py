@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateIndex
 
 from orm.engines import engine_name
 from orm.exceptions import NotSupportedError
@@ -56,6 +58,25 @@ class Needs:
                 f"PostgreSQL lets NULL equal NULL in {self.what} since version {NULLS_NOT_DISTINCT[0]} only. Use an "
                 "expression that is never NULL: Coalesce(…)."
             )
+
+
+def refuse_lost_condition(
+    connection: sa.Connection, statement: object, _many: object, _parameters: object, _options: object
+) -> None:
+    """Refuse a unique index of a revision whose condition is for other engines only: it would be about all rows.
+
+    A listener to `before_execute` of SQLAlchemy's.
+    """
+    if not isinstance(statement, CreateIndex) or not statement.element.unique:
+        return
+    index, dialect = statement.element, connection.dialect
+    given = [name for name, value in index.dialect_kwargs.items() if name.endswith("_where") and value is not None]
+    if given and f"{dialect.name}_where" not in given:
+        Needs(f"the unique index {index.name!r}", condition=True).check(dialect)
+        raise NotSupportedError(
+            f"The unique index {index.name!r} has a condition for other engines, and none for {engine_name(dialect)}. "
+            f"Give it {dialect.name}_where=…, too."
+        )
 
 
 def _postgresql(needs: Needs) -> tuple[str, str] | None:
