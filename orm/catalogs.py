@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex
 
 from orm.renames import Renamed
-from orm.wording import Told, checks_of_table, tokens
+from orm.wording import Told, as_text, checks_of_table, tokens
 
 Rule = sa.Index | sa.Constraint
 """A constraint or an index of a model's table."""
@@ -138,11 +138,6 @@ def declaration(rule: Rule, dialect: Dialect) -> Told:
 def single_percents(sql: str, dialect: Dialect) -> str:
     """SQL without what SQLAlchemy does for MySQL's drivers: it doubles percent signs."""
     return sql.replace("%%", "%") if dialect.name == "mysql" else sql
-
-
-def as_text(sql: str) -> str:
-    """SQL for `sa.text`, to which a colon begins a parameter."""
-    return re.sub(r":", r"\\:", sql)
 
 
 # ---------------------------------------------------------------- reading

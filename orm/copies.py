@@ -1,7 +1,7 @@
 """The tables of SQLite that Alembic's batch mode copies: all that the copy would lose, it keeps here.
 
 SQLite changes a table by making a new one. Alembic makes it from what SQLAlchemy reads of the old one, which leaves out
-AUTOINCREMENT, indexes on expressions, and the order of an index.
+AUTOINCREMENT, indexes on expressions, the order of an index, and what stands after a colon in a CHECK.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from alembic.ddl.sqlite import SQLiteImpl
 from alembic.operations import ops
 from alembic.operations.batch import ApplyBatchImpl
+
+from orm.wording import as_text
 
 _INDEXES: Final = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = :name AND sql IS NOT NULL"
 _TABLE: Final = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name"
@@ -28,6 +30,9 @@ class SQLite(SQLiteImpl):
             return
         if is_automatic(self.connection, table.name):
             cast("Any", new).dialect_options["sqlite"]["autoincrement"] = True
+        for rule in new.constraints:
+            if isinstance(rule, sa.CheckConstraint) and isinstance(rule.sqltext, sa.TextClause) and _parameters(rule):
+                rule.sqltext = sa.text(as_text(rule.sqltext.text))  # read: no colon in it begins one
         if any("name" in transfer for transfer in batch_impl.column_transfers.values()):
             return  # the words of an index have the old name of a column
         kept: list[str] = []
@@ -44,6 +49,11 @@ class SQLite(SQLiteImpl):
         kept: list[str] = cast("Any", self).memo.pop(old_table_name, [])
         for sql in kept:
             cast("sa.Connection", self.connection).exec_driver_sql(sql)
+
+
+def _parameters(rule: sa.CheckConstraint) -> Any:
+    """What SQLAlchemy takes for parameters in a text."""
+    return rule.sqltext._bindparams
 
 
 def is_automatic(connection: sa.Connection, table: str) -> bool:

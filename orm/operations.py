@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from orm.exceptions import InterfaceError
+from orm.wording import as_text
 
 _CREATE_INDEX: Final = re.compile(
     r'(CREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:IF\s+NOT\s+EXISTS\s+)?)("(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|\S+)(\s+ON\s.*)',
@@ -96,7 +97,7 @@ def _create(batch: Any, constraint: sa.Constraint, name: str) -> None:
     elif isinstance(constraint, sa.UniqueConstraint):
         batch.create_unique_constraint(op.f(name), [column.name for column in constraint.columns])
     elif isinstance(constraint, sa.CheckConstraint):
-        batch.create_check_constraint(op.f(name), constraint.sqltext)
+        batch.create_check_constraint(op.f(name), sa.text(as_text(str(constraint.sqltext))))
 
 
 def _quote() -> Any:

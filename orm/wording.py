@@ -95,6 +95,11 @@ def tokens(sql: str, *, escapes: bool = False) -> Iterator[tuple[int, str, int]]
         yield match.start(), normal, match.end()
 
 
+def as_text(sql: str) -> str:
+    """SQL for `sa.text`, to which a colon begins a parameter."""
+    return sql.replace(":", "\\:")
+
+
 def listed(sql: str) -> list[str]:
     """The terms of a list, each in SQL."""
     terms: list[str] = []
