@@ -8,13 +8,10 @@ to one row, and so are its own rows as seen from the parent.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from orm.plaintext import snake_case
 from orm.schema import Relation, Schema, extend_table
 from orm.specs import FieldSpec, RelationSpec
-
-_BACK: Final = "step from the parent's row"
 
 
 def inherit(schema: Schema, parent: Schema, kind: str) -> None:
@@ -66,7 +63,7 @@ def _link(schema: Schema, parent: Schema) -> None:
     link = schema.link = Relation(name, schema, parent.concrete, schema.key, parent.key, False, False, up)
     name = snake_case(schema.name)
     down = RelationSpec(name, "child", schema)
-    schema.derived[_BACK] = Relation(name, parent, schema, parent.key, schema.key, False, True, down)
+    schema.back = Relation(name, parent, schema, parent.key, schema.key, False, True, down)
     keys = {spec.name for spec in parent.keys}
     schema.steps = {name: (link, *parent.steps.get(name, ())) for name in parent.fields if name not in keys}
 
@@ -139,8 +136,7 @@ def way_to(schema: Schema, found: Schema) -> tuple[Relation, ...]:
     path: tuple[Relation, ...] = ()
     while found.concrete is not schema.concrete:
         assert found.parent is not None
-        back: Relation | None = found.derived.get(_BACK)
-        path = path if back is None else (back, *path)
+        path = path if found.back is None else (found.back, *path)
         found = found.parent
     return path
 

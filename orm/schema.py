@@ -135,7 +135,7 @@ class Schema:
         concrete: what a proxy is a proxy of.
         host: the one whose table has its columns.
         columns: its fields in that table.
-        link: the step to the row of the parent, where its own table is another one.
+        link: the step to the row of the parent, where its own table is another one; `back` is the way from there.
         steps: the steps to the tables of the inherited fields that are not in its own.
         children: the models that inherit from it.
         guests: those whose columns are in its table.
@@ -201,6 +201,7 @@ class Schema:
         self.root = self.concrete = self.host = self
         self.columns = self.fields
         self.link: Relation | None = None
+        self.back: Relation | None = None
         self.steps: dict[str, tuple[Relation, ...]] = {}
         self.children: list[Schema] = []
         self.guests: list[Schema] = []
