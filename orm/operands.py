@@ -87,15 +87,26 @@ def _pair(lookup: Lookup, generic: GenericKey, value: Instance) -> tuple[Any, An
 
 def key_targets(left: Node) -> Mapping[Schema, FieldSpec]:
     """The models whose instances stand for a value of an expression, each with the field that has it."""
-    if not isinstance(left, Reference):
-        return {}
-    spec, owner = left.spec, left.owner
-    found: dict[Schema, FieldSpec] = {owner: spec} if spec is owner.key else {}
+    found: dict[Schema, FieldSpec] = {}
+    if isinstance(left, Reference):
+        _add_targets(left.owner, left.spec, found, set())
+    return found
+
+
+def _add_targets(owner: Schema, spec: FieldSpec, found: dict[Schema, FieldSpec], seen: set[FieldSpec]) -> None:
+    """Follow a field over the keys that it is, or is part of: one of them may be the key of another model."""
+    seen.add(spec)
+    if spec is owner.key:
+        found.setdefault(owner, spec)
     for name in spec.relations:
         relation = owner.relation(name)
-        if relation is not None and relation.near is spec:
-            found[relation.target] = relation.far
-    return found
+        if relation is None:
+            continue
+        if relation.near is spec:
+            found.setdefault(relation.target, relation.far)
+        for near, far in ((relation.near, relation.far), *relation.pairs):
+            if near is spec and far not in seen:
+                _add_targets(relation.target, far, found, seen)
 
 
 def key_field(left: Node, schema: Schema) -> FieldSpec | None:

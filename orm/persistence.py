@@ -173,10 +173,13 @@ async def _update(instance: Instance, schema: Schema, names: Callable[[], list[s
     version = _version(instance, schema)
     if version is not None:
         plain[cast("FieldSpec", schema.version).name] = version + 1
+    key = key_of(instance)
+    if key is None:
+        raise _unknown_key(instance)
     if computed:
         await _update_computed(instance, schema, plain, computed, version, database)
     else:
-        made = await joined.update_row(database, schema, key_of(instance), plain, version)
+        made = await joined.update_row(database, schema, key, plain, version)
         if made:
             note_loaded(instance, schema, made)
     _updated(instance, plain, [*plain, *computed])
@@ -298,9 +301,16 @@ async def update_all(
 def stored_key(instance: Instance) -> Any:
     """The key of an instance that has a row to delete. Raises `InterfaceError` when it has none."""
     key = key_of(instance)
-    if is_new(instance) or key is None:
+    if is_new(instance):
         raise InterfaceError(f"{instance!r} has no row to delete.")
+    if key is None:
+        raise _unknown_key(instance)
     return key
+
+
+def _unknown_key(instance: Instance) -> InterfaceError:
+    """The error for an instance that was reached over a key to another field, and does not know its own."""
+    return InterfaceError(f"{instance!r} is not loaded, so its own key is not known. Load it first: await ….load().")
 
 
 async def delete(instance: Instance, using: Database | None = None) -> None:
