@@ -7,6 +7,7 @@ import pickle
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 import pytest
@@ -605,3 +606,84 @@ async def test_related_sets_of_heirs(world: Any) -> None:
     await world.park.visits.create(plates=3)
     await world.anna.delete()
     assert await world.Restaurant.objects.filter(chef__isnull=False).count() == 0
+
+
+# ---------------------------------------------------------------- the same in one table as in several
+
+WORDS = {
+    "Place": [
+        ("name__gte", NAMES), ("name__in", [["park", "pub"], ["resto"]]), ("city__name", ["Rome", "x"]),
+        ("city__isnull", [True, False]), ("visits__plates__gt", [1, 2, 3]), ("restaurant__stars__gt", [0, 1, 2]),
+        ("restaurant__stars__isnull", [True, False]), ("restaurant__chef__name", ["Anna", "Bo"]),
+        ("pizzeria__oven", ["wood", "gas"]), ("pizzeria__oven__isnull", [True, False]), ("bar__beers__lt", [5, 50]),
+        ("guides__name", ["red"]), ("restaurant__meals__plates__gte", [1, 3]), ("kind", ["bar", "place"]),
+    ],
+    "Restaurant": [
+        ("name__lt", NAMES), ("stars__gte", [1, 2, 3]), ("city__name", ["Rome"]), ("city__isnull", [True, False]),
+        ("chef__name", ["Anna"]), ("chef__isnull", [True, False]), ("visits__plates", [1, 2, 3]),
+        ("meals__plates__gt", [0, 2]), ("pizzeria__oven", ["wood"]), ("guides__name", ["red", "blue"]),
+    ],
+    "Visit": [
+        ("place__name", NAMES), ("place__restaurant__stars__gt", [0, 2]), ("place__city__name", ["Rome"]),
+        ("meal_at__name", ["resto", "pizza"]), ("meal_at__isnull", [True, False]), ("meal_at__stars", [2, 3]),
+        ("place__pizzeria__oven__isnull", [True, False]), ("meal_at__city__name", ["Rome"]), ("plates__gt", [1, 2]),
+        ("place__visits__plates", [1, 2]), ("meal_at__guides__name", ["red"]),
+    ],
+}  # fmt: skip
+
+
+def random_condition(random: Random, model: str, depth: int = 2) -> orm.Condition:
+    if depth == 0 or random.random() < 0.3:
+        word, values = random.choice(WORDS[model])
+        return orm.Q(**{word: random.choice(values)})
+    left, right = (random_condition(random, model, depth - 1) for _ in range(2))
+    made = left & right if random.random() < 0.5 else left | right
+    return ~made if random.random() < 0.3 else made
+
+
+async def filled(way: str) -> tuple[Any, orm.Database]:
+    database = orm.Database("sqlite:///:memory:")
+    await database.connect()
+    models = orm.Registry(database)
+    found = declared(models, way)
+    await models.create_all()
+    rome, anna = await found.City.objects.create(name="Rome"), await found.Chef.objects.create(name="Anna")
+    places = await found.Place.objects.bulk_create(
+        [
+            found.Place(name="park", city=rome), found.Place(name="hill"),
+            found.Restaurant(name="resto", stars=2, city=rome, chef=anna), found.Restaurant(name="empty", stars=0),
+            found.Pizzeria(name="pizza", stars=3, oven="wood", chef=anna), found.Pizzeria(name="cold", stars=1),
+            found.Bar(name="pub", beers=12, city=rome), found.Bar(name="dry"),
+        ]
+    )  # fmt: skip
+    for number, place in enumerate(places[:7]):
+        meal = place if isinstance(place, found.Restaurant) and number % 2 == 0 else None
+        await found.Visit.objects.create(place=place, plates=number % 4, meal_at=meal)
+        await found.Visit.objects.create(place=place, plates=number % 3)
+    red, blue = [await found.Guide.objects.create(name=name) for name in ("red", "blue")]
+    await red.places.add(*places[2:6])
+    await blue.places.add(places[0], places[4])
+    return found, database
+
+
+async def test_conditions_mean_the_same_in_one_table_and_in_several() -> None:
+    joined, one = await filled("joined")
+    single, other = await filled("single")
+    random = Random(7)
+    seen: set[int] = set()
+    for _ in range(250):
+        model = random.choice(list(WORDS))
+        condition = random_condition(random, model)
+        results = []
+        for world in (joined, single):
+            rows = await getattr(world, model).objects.filter(condition).order_by("id")
+            names = [row.plates if model == "Visit" else (type(row).__name__, row.name) for row in rows]
+            count = await getattr(world, model).objects.filter(condition).count()
+            left = await getattr(world, model).objects.exclude(condition).count()
+            results.append((names, count, left))
+        assert results[0] == results[1], condition
+        assert results[0][1] == len(results[0][0])
+        seen.add(results[0][1])
+    assert len(seen) > 5
+    await one.disconnect()
+    await other.disconnect()
