@@ -14,21 +14,13 @@ from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, cast
 
 from orm import relations
+from orm.bases import declarations, inherited_options, method_resolution, own_declarations, own_options
 from orm.columns import attribute
 from orm.constraints import UniqueConstraint
 from orm.declaration import check_managers, check_name, options_of, row_class, schema_of_body
 from orm.exceptions import DoesNotExist, FieldError, MultipleObjectsReturned
 from orm.hierarchy import enter
-from orm.inheritance import (
-    check_hiding,
-    declarations,
-    inherited_options,
-    method_resolution,
-    own_declarations,
-    own_options,
-    parent_of,
-    tell_apart,
-)
+from orm.inheritance import check_hiding, parent_of, tell_apart
 from orm.keys import CompositeKey
 from orm.plaintext import snake_case
 from orm.resolution import register

@@ -130,6 +130,7 @@ LAYERS = {
     "orm.declaration": 8,
     "orm.attributes": 8,
     "orm.hierarchy": 2,
+    "orm.bases": 8,
     "orm.inheritance": 8,
     "orm.metaclass": 8,
     "orm.models": 8,
