@@ -61,7 +61,7 @@ def update_row(
 
 async def _update_row(database: Database, schema: Schema, key: Any, values: Values, version: int | None) -> Row:
     parts = [(table, _part(table, values)) for table in schema.tables]
-    changed = [(table, part) for table, part in parts if part or table.renewed]
+    changed = [(table, part) for table, part in parts if part or table.ticking]
     made: Row = {}
     async with database.transaction():
         for table, part in changed:
@@ -95,7 +95,7 @@ async def update_many(
     """Update rows by their keys, each to its own values; the caller opens a transaction. Raises `StaleInstance`."""
     for table in schema.tables:
         parts = rows if schema.link is None else [_part(table, row) for row in rows]
-        if len(parts[0]) > len(table.keys) or table.renewed:
+        if len(parts[0]) > len(table.keys) or table.ticking:
             known = None if table.version is None else versions
             await writing.update_many(database, table, parts, known, chunk_size)
 

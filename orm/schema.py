@@ -175,7 +175,9 @@ class Schema:
         """What a clock fills in with every change."""
         self.computed = tuple(spec for spec in fields.values() if spec.computed is not None)
         """What the database computes."""
-        self.renewed = tuple(spec for spec, clock in clocks if clock.on_update and clock.database) + self.computed
+        self.ticking = tuple(spec for spec, clock in clocks if clock.on_update and clock.database)
+        """What the database's clock fills in with every UPDATE."""
+        self.renewed = self.ticking + self.computed
         """What the database makes anew with every UPDATE."""
         self.implied = Implied(options.default_filters) if options.default_filters else None
         """What every row that is read meets; `None` where there is nothing."""

@@ -244,7 +244,7 @@ async def test_an_instance_survives_a_pickle(notes: orm.Database) -> None:
 CONTRADICTIONS: list[tuple[Any, dict[str, Any], str]] = [
     (orm.DateTime, {"auto_now": True, "auto_now_add": True}, "auto_now sets the value of a new row, too"),
     (orm.DateTime, {"auto_now": True, "default": LONG_AGO}, "auto_now says what the value is. Leave out default"),
-    (orm.Date, {"auto_now_add": "database", "default": None}, "auto_now_add says what the value is"),
+    (orm.Date, {"auto_now_add": "database", "null": True, "default": None}, "auto_now_add says what the value is"),
     (orm.Time, {"auto_now": True, "choices": [time(1)]}, "Leave out choices"),
     (orm.DateTime, {"auto_now_add": True, "primary_key": True}, "a key is given before the row is saved"),
     (orm.DateTime, {"auto_now": "server"}, "auto_now='server' is not possible. Choose from: True"),

@@ -292,3 +292,50 @@ def test_what_a_row_cannot_give_is_refused_with_the_class(expression: Any, field
     with pytest.raises((orm.FieldError, orm.ValidationError)) as caught:
         type("Wrong", (orm.Model,), body)
     assert message in str(caught.value)
+
+
+animals = orm.Registry()
+
+
+class Animal(orm.Model):
+    id: orm.Field[int] = orm.BigAutoField()
+    name: orm.Field[str] = orm.String(max_length=20)
+    length: orm.Field[int] = orm.Generated(Length("name"), output_field=orm.Integer())
+    changed: orm.Field[datetime.datetime] = orm.DateTime(auto_now="database")
+
+    class Meta:
+        registry = animals
+
+
+class Dog(Animal):
+    age: orm.Field[int] = orm.Integer(default=1)
+    double: orm.Field[int] = orm.Generated(F("age") * 2, output_field=orm.Integer())
+
+
+class Cat(Animal):
+    lives: orm.Field[int] = orm.Generated(sa.text("9"), output_field=orm.Integer())
+
+
+async def test_heirs_have_their_own_and_those_of_their_parents(database: orm.Database) -> None:
+    animals.database = database
+    await animals.create_all()
+    long_ago = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
+    dog = await Dog.objects.create(name="Rex", age=2)
+    assert (dog.length, dog.double) == (3, 4)
+    await Dog.objects.all().update(changed=long_ago)
+    await dog.load()
+    dog.age = 5
+    await dog.save()
+    for seen in (dog, await Dog.objects.get(id=dog.id)):
+        assert (seen.length, seen.double, seen.changed > long_ago) == (3, 10, True)
+    dog.name, dog.age = "Bello", 6
+    await Dog.objects.bulk_update([dog], ["name", "age"])
+    assert (dog.length, dog.double) == (5, 12)
+    assert await Dog.objects.filter(length=5, double=12).update(age=7) == 1
+    assert await Dog.objects.get(double=14) == dog
+    cat = await Cat.objects.create(name="Tom")
+    assert (cat.length, cat.lives) == (3, 9)
+    await cat.update(name="Felix")
+    assert (await Cat.objects.get(id=cat.id)).length == cat.length == 5
+    await animals.drop_all()
+    animals.database = None
