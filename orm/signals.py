@@ -95,7 +95,7 @@ class BulkCreateEvent(Generic[M_co]):
     """Instances are inserted by `bulk_create`, of a related set, too.
 
     Attributes:
-        model: their model.
+        model: the model whose `bulk_create` it is; instances may be of models that inherit from it.
         instances: the instances; with `ignore_conflicts`, some may not be inserted.
         database: where to.
     """

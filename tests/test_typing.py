@@ -21,7 +21,14 @@ import orm
 from orm import Page
 from orm.columns import Step
 from orm.database import Database
-from tests.typing.app import accepts, accepts_constraints, accepts_expressions, accepts_inheritance, accepts_models
+from tests.typing.app import (
+    accepts,
+    accepts_constraints,
+    accepts_expressions,
+    accepts_inheritance,
+    accepts_models,
+    accepts_signals,
+)
 from tests.typing.app.base import models
 from tests.typing.app.notes import Note, Tag
 from tests.typing.app.samples import Nullable, Sample
@@ -165,7 +172,14 @@ async def application(database: Database) -> AsyncIterator[dict[str, Any]]:
 PARAMETERS = {"database", "user", "note", "tag", "sample", "nullable"}
 FUNCTIONS = {
     f"{module.__name__.rpartition('.')[2]}-{name}": function
-    for module in (accepts, accepts_constraints, accepts_expressions, accepts_inheritance, accepts_models)
+    for module in (
+        accepts,
+        accepts_constraints,
+        accepts_expressions,
+        accepts_inheritance,
+        accepts_models,
+        accepts_signals,
+    )
     for name, function in vars(module).items()
     if inspect.iscoroutinefunction(function)
     and function.__module__ == module.__name__
