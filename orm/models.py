@@ -25,6 +25,7 @@ from orm import (
 from orm.attributes import known_by, load_columns, missing, not_settable, set_value, sparse
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
+from orm.fields import Field
 from orm.instances import database_of, forget_relation, held, is_new, key_of, schema_of, set_attribute, slot
 from orm.lookups import conditions
 from orm.metaclass import ModelMeta
@@ -127,10 +128,14 @@ class Model(Instance, metaclass=ModelMeta):
             set_attribute(self, schema.key.name, None)
         state.changed.clear()
 
-    @property
-    def pk(self) -> Any:
-        """The key."""
-        return getattr(self, schema_of(self).key.name)
+    if TYPE_CHECKING:
+        pk = cast("Field[Any]", None)  # not a property: a model with a key of several fields declares it anew
+    else:
+
+        @property
+        def pk(self):
+            """The key."""
+            return getattr(self, schema_of(self).key.name)
 
     @classmethod
     def reference(cls, key: Any) -> Self:
