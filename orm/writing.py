@@ -17,7 +17,8 @@ from sqlalchemy.engine import Dialect
 from orm import types, violations
 from orm.arrays import literal
 from orm.database import Database, Outcome
-from orm.exceptions import IntegrityError, StaleInstance, ValidationError
+from orm.engines import engine_name
+from orm.exceptions import IntegrityError, NotSupportedError, StaleInstance, ValidationError
 from orm.plans import Plan
 from orm.schema import Schema
 from orm.specs import FieldSpec
@@ -175,6 +176,7 @@ def _insert_plan(database: Database, schema: Schema, values: Values, ending: str
     writer = Writer(database.dialect, schema)
     fields = _fields(schema, values)
     returned = writer.returned(frozenset(values))
+    _check_key_is_told(database, schema, returned)
     if fields:
         sql = f"INSERT INTO {writer.table} ({writer.columns(fields)}) VALUES {writer.placeholders(len(fields))}"
     else:
@@ -183,6 +185,16 @@ def _insert_plan(database: Database, schema: Schema, values: Values, ending: str
     if database.capabilities.returning and (returned or ending):
         sql += f" RETURNING {writer.columns(returned or schema.keys)}"
     return writer.plan(sql, fields, returned, "insert")
+
+
+def _check_key_is_told(database: Database, schema: Schema, returned: Sequence[FieldSpec]) -> None:
+    """Refuse a key that the database makes and does not tell: MySQL tells the number that it counted, no default."""
+    untold = [spec.label for spec in returned if spec.in_key and not spec.generated]
+    if untold and not database.capabilities.returning:
+        raise NotSupportedError(
+            f"{engine_name(database.dialect)} does not tell what its default made of {schema.name}.{', '.join(untold)} "
+            "in the key. Give a value, or a default of Python's."
+        )
 
 
 async def _read_generated(
@@ -350,6 +362,7 @@ async def _insert_chunk(database: Database, schema: Schema, rows: Sequence[Value
     if not rows[0]:
         return [await insert(database, schema, row) for row in rows]
     returned = Writer(database.dialect, schema).returned(frozenset(rows[0]))
+    _check_key_is_told(database, schema, returned)
     plan, outcome = await send_rows(database, schema, rows, returned)
     if returned and database.capabilities.returning:
         return [plan.generated(row) for row in outcome.rows]

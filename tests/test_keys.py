@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 import orm
 from tests.flights import CODES, HOURS, Airport, Flight, Weather
@@ -424,6 +425,31 @@ def test_a_key_of_an_abstract_base() -> None:
     child = type(orm.Model)("Child", (base,), {"__module__": __name__, "Meta": meta, "c": orm.Integer()})
     assert [column.name for column in child.table.primary_key] == ["b", "a"]  # type: ignore[attr-defined]
     assert child(a=1, b=2, c=3).pk == (2, 1)  # type: ignore[call-arg]
+
+
+async def test_a_part_that_the_database_fills_in(database: orm.Database) -> None:
+    registry = orm.Registry(database)
+    model: Any = _model(
+        registry,
+        "Visit",
+        place=orm.String(max_length=10),
+        number=orm.Integer(default=sa.text("7")),
+        pk=orm.CompositePrimaryKey("place", "number"),
+    )
+    await registry.create_all()
+    try:
+        assert (await model.objects.create(place="a", number=1)).pk == ("a", 1)
+        if database.dialect.name == "mysql":
+            with pytest.raises(orm.NotSupportedError, match=r"does not tell what its default made of Visit.number"):
+                await model.objects.create(place="b")
+            with pytest.raises(orm.NotSupportedError, match="Give a value, or a default of Python's"):
+                await model.objects.bulk_create([model(place="b")])
+            assert await model.objects.count() == 1
+        else:
+            assert (await model.objects.create(place="b")).pk == ("b", 7)
+            assert (await model.objects.bulk_create([model(place="c")]))[0].pk == ("c", 7)
+    finally:
+        await registry.drop_all()
 
 
 async def test_other_kinds_of_values_in_a_key(database: orm.Database) -> None:
