@@ -58,6 +58,18 @@ def Boolean(**options: Any) -> Any:
 @overload
 def UUID(
     *,
+    version: Literal[4, 7],
+    null: Literal[False] = False,
+    init: Literal[False] = False,
+    **options: Unpack[Options[PythonUUID]],
+) -> Field[PythonUUID]: ...
+@overload
+def UUID(
+    *, version: Literal[4, 7], null: Literal[True], init: Literal[False] = False, **options: Unpack[Options[PythonUUID]]
+) -> Field[PythonUUID | None]: ...
+@overload
+def UUID(
+    *,
     null: Literal[False] = False,
     default: PythonUUID | Callable[[], PythonUUID] | Server = ...,
     **options: Unpack[Options[PythonUUID]],
@@ -68,18 +80,6 @@ def UUID(
     null: Literal[True],
     default: PythonUUID | Callable[[], PythonUUID | None] | Server | None = ...,
     **options: Unpack[Options[PythonUUID]],
-) -> Field[PythonUUID | None]: ...
-@overload
-def UUID(
-    *,
-    version: Literal[4, 7],
-    null: Literal[False] = False,
-    init: Literal[False] = False,
-    **options: Unpack[Options[PythonUUID]],
-) -> Field[PythonUUID]: ...
-@overload
-def UUID(
-    *, version: Literal[4, 7], null: Literal[True], init: Literal[False] = False, **options: Unpack[Options[PythonUUID]]
 ) -> Field[PythonUUID | None]: ...
 def UUID(**options: Any) -> Any:
     """A universally unique identifier; a text that spells one is taken, too.

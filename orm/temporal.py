@@ -1,13 +1,14 @@
 """The constructors of fields with dates and times; `constructors.py` says why they have two forms each.
 
-Those that a clock fills in have two more, which are not among the arguments of a model's constructor.
+Those that a clock fills in come first: they are not among the arguments of a model's constructor. mypy looks at the
+last form alone, and takes `init=False` where it is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from typing import Any, Final, Generic, Literal, TypeVar, overload
+from typing import Any, Final, Literal, TypeVar, overload
 
 import sqlalchemy as sa
 from pydantic_core import CoreSchema, core_schema
@@ -23,13 +24,6 @@ T = TypeVar("T")
 
 WhichClock = Literal[True, "database"]
 """Whose clock fills in a field: Python's (`True`), or the database's."""
-
-
-class ClockOptions(Options[T], Generic[T], total=False):
-    """When a clock fills in a field: with every change of a row, or when it is inserted; one of the two."""
-
-    auto_now: WhichClock
-    auto_now_add: WhichClock
 
 
 _CLOCKS: Final = ("auto_now", "auto_now_add")
@@ -68,6 +62,38 @@ def _clock(name: str, kind: str, options: dict[str, Any]) -> Clock | None:
 
 @overload
 def Date(
+    *,
+    auto_now: WhichClock,
+    null: Literal[False] = False,
+    init: Literal[False] = False,
+    **options: Unpack[Options[date]],
+) -> Field[date]: ...
+@overload
+def Date(
+    *,
+    auto_now: WhichClock,
+    null: Literal[True],
+    init: Literal[False] = False,
+    **options: Unpack[Options[date]],
+) -> Field[date | None]: ...
+@overload
+def Date(
+    *,
+    auto_now_add: WhichClock,
+    null: Literal[False] = False,
+    init: Literal[False] = False,
+    **options: Unpack[Options[date]],
+) -> Field[date]: ...
+@overload
+def Date(
+    *,
+    auto_now_add: WhichClock,
+    null: Literal[True],
+    init: Literal[False] = False,
+    **options: Unpack[Options[date]],
+) -> Field[date | None]: ...
+@overload
+def Date(
     *, null: Literal[False] = False, default: date | Callable[[], date] | Server = ..., **options: Unpack[Options[date]]
 ) -> Field[date]: ...
 @overload
@@ -76,14 +102,6 @@ def Date(
     null: Literal[True],
     default: date | Callable[[], date | None] | Server | None = ...,
     **options: Unpack[Options[date]],
-) -> Field[date | None]: ...
-@overload
-def Date(
-    *, null: Literal[False] = False, init: Literal[False] = False, **options: Unpack[ClockOptions[date]]
-) -> Field[date]: ...
-@overload
-def Date(
-    *, null: Literal[True], init: Literal[False] = False, **options: Unpack[ClockOptions[date]]
 ) -> Field[date | None]: ...
 def Date(**options: Any) -> Any:
     """A day.
@@ -94,6 +112,42 @@ def Date(**options: Any) -> Any:
     return _moment("Date", "date", sa.Date(), core_schema.date_schema(strict=True), options)
 
 
+@overload
+def DateTime(
+    *,
+    auto_now: WhichClock,
+    timezone: bool = True,
+    null: Literal[False] = False,
+    init: Literal[False] = False,
+    **options: Unpack[Options[datetime]],
+) -> Field[datetime]: ...
+@overload
+def DateTime(
+    *,
+    auto_now: WhichClock,
+    timezone: bool = True,
+    null: Literal[True],
+    init: Literal[False] = False,
+    **options: Unpack[Options[datetime]],
+) -> Field[datetime | None]: ...
+@overload
+def DateTime(
+    *,
+    auto_now_add: WhichClock,
+    timezone: bool = True,
+    null: Literal[False] = False,
+    init: Literal[False] = False,
+    **options: Unpack[Options[datetime]],
+) -> Field[datetime]: ...
+@overload
+def DateTime(
+    *,
+    auto_now_add: WhichClock,
+    timezone: bool = True,
+    null: Literal[True],
+    init: Literal[False] = False,
+    **options: Unpack[Options[datetime]],
+) -> Field[datetime | None]: ...
 @overload
 def DateTime(
     *,
@@ -109,22 +163,6 @@ def DateTime(
     null: Literal[True],
     default: datetime | Callable[[], datetime | None] | Server | None = ...,
     **options: Unpack[Options[datetime]],
-) -> Field[datetime | None]: ...
-@overload
-def DateTime(
-    *,
-    timezone: bool = True,
-    null: Literal[False] = False,
-    init: Literal[False] = False,
-    **options: Unpack[ClockOptions[datetime]],
-) -> Field[datetime]: ...
-@overload
-def DateTime(
-    *,
-    timezone: bool = True,
-    null: Literal[True],
-    init: Literal[False] = False,
-    **options: Unpack[ClockOptions[datetime]],
 ) -> Field[datetime | None]: ...
 def DateTime(**options: Any) -> Any:
     """A moment: aware values, given back in UTC, to the microsecond.
@@ -143,6 +181,38 @@ def DateTime(**options: Any) -> Any:
 
 @overload
 def Time(
+    *,
+    auto_now: WhichClock,
+    null: Literal[False] = False,
+    init: Literal[False] = False,
+    **options: Unpack[Options[time]],
+) -> Field[time]: ...
+@overload
+def Time(
+    *,
+    auto_now: WhichClock,
+    null: Literal[True],
+    init: Literal[False] = False,
+    **options: Unpack[Options[time]],
+) -> Field[time | None]: ...
+@overload
+def Time(
+    *,
+    auto_now_add: WhichClock,
+    null: Literal[False] = False,
+    init: Literal[False] = False,
+    **options: Unpack[Options[time]],
+) -> Field[time]: ...
+@overload
+def Time(
+    *,
+    auto_now_add: WhichClock,
+    null: Literal[True],
+    init: Literal[False] = False,
+    **options: Unpack[Options[time]],
+) -> Field[time | None]: ...
+@overload
+def Time(
     *, null: Literal[False] = False, default: time | Callable[[], time] | Server = ..., **options: Unpack[Options[time]]
 ) -> Field[time]: ...
 @overload
@@ -151,14 +221,6 @@ def Time(
     null: Literal[True],
     default: time | Callable[[], time | None] | Server | None = ...,
     **options: Unpack[Options[time]],
-) -> Field[time | None]: ...
-@overload
-def Time(
-    *, null: Literal[False] = False, init: Literal[False] = False, **options: Unpack[ClockOptions[time]]
-) -> Field[time]: ...
-@overload
-def Time(
-    *, null: Literal[True], init: Literal[False] = False, **options: Unpack[ClockOptions[time]]
 ) -> Field[time | None]: ...
 def Time(**options: Any) -> Any:
     """A time of day without a zone, to the microsecond.

@@ -25,6 +25,7 @@ from tests.typing.app import (
     accepts,
     accepts_constraints,
     accepts_expressions,
+    accepts_fields,
     accepts_inheritance,
     accepts_models,
     accepts_signals,
@@ -61,6 +62,9 @@ UNSEEN = {
         "f: orm.Field[str] = orm.Text(max_length=100)",
         "i: orm.Field[int] = orm.Integer(max_length=3)",
         "n: orm.Field[int] = orm.BigAutoField(default=1)",
+        'orm.DateTime(auto_now="server")',
+        "orm.DateTime(auto_now=True, default=datetime.datetime.now)",
+        "orm.UUID(version=1)",
         "p: orm.Field[datetime.datetime] = orm.DateTime(auto_nao=True)",
         "c: orm.GenericRelated[User] = orm.GenericForeignKey(User, default=3)",
         'orm.Database("sqlite:///x.db", nonsense=1)',
@@ -169,6 +173,14 @@ async def application(database: Database) -> AsyncIterator[dict[str, Any]]:
     models.database = None
 
 
+ACCEPTED = (
+    accepts,
+    accepts_constraints,
+    accepts_expressions,
+    accepts_fields,
+    accepts_inheritance,
+    accepts_models,
+)
 PARAMETERS = {"database", "user", "note", "tag", "sample", "nullable"}
 FUNCTIONS = {
     f"{module.__name__.rpartition('.')[2]}-{name}": function
@@ -176,6 +188,7 @@ FUNCTIONS = {
         accepts,
         accepts_constraints,
         accepts_expressions,
+        accepts_fields,
         accepts_inheritance,
         accepts_models,
         accepts_signals,
