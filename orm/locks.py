@@ -25,7 +25,7 @@ def chosen(*, nowait: bool, skip_locked: bool, of: Iterable[Path], no_key: bool,
     paths = tuple(dict.fromkeys(of))
     for path in paths:
         for hop in path:
-            if not hop.holds_key or hop.may_be_missing:
+            if not hop.holds_key or hop.null:
                 raise FieldError(f"{hop.source.name}.{hop.name} may be missing, and what is missing cannot be locked.")
     return Lock(nowait=nowait, skip_locked=skip_locked, of=paths, no_key=no_key, share=share)
 

@@ -336,3 +336,13 @@ async def test_a_report(flights: orm.Database) -> None:
         .cursor_paginate(after=page.next_cursor, per_page=40)
     )
     assert len({flight.id for flight in [*page, *following]}) == 37
+
+
+async def test_what_may_be_missing_cannot_be_locked(flights: orm.Database) -> None:
+    async with flights.transaction():
+        for path in ("plane", "weather"):
+            with pytest.raises(orm.FieldError, match=rf"Flight.{path} may be missing"):
+                Flight.objects.select_related(path).select_for_update(of=[path])
+        if flights.dialect.name == "postgresql":
+            found = await Flight.objects.select_related("origin").select_for_update(of=["origin"]).get(number=120)
+            assert found.origin.name == "Airport JFK"
