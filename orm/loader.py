@@ -249,7 +249,7 @@ def _hang(source: _Source, index: int, relation: Relation, of: tuple[str, Schema
     parent, owner = of
     setter = f"set{index}"
     source.names[setter] = relation_setter(relation)
-    there = [] if parent == _variable(0) else [f"{parent} is not None"]
+    there: list[str] = [] if parent == _variable(0) else [f"{parent} is not None"]
     if not descends(owner, relation.source):
         source.names[f"Owner{index}"] = relation.source.model  # the other rows do not have it
         there = [f"isinstance({parent}, Owner{index})"]
