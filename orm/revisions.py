@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from orm import catalogs, copies, reflection, renames, steps, verbatim
 from orm.catalogs import Catalog, Rule
+from orm.wording import Told
 
 NEEDLESS_WARNINGS: Final = (
     "autogenerate skipping metadata-specified expression-based index",
@@ -50,6 +51,7 @@ def complete(migration: MigrationContext, script: ops.MigrationScript) -> None:
             there = inspector.has_table(table.name, schema=table.schema)
             catalog = catalogs.read(connection, table, renamed.get((table.schema, table.name))) if there else None
             _complete_table(migration, upgrade, table, catalog, inspector)
+    _complete_dropped(upgrade, connection, inspector)
     upgrade.ops = [step for step in upgrade.ops if not isinstance(step, ops.ModifyTableOps) or step.ops]
     copies.complete_drops(upgrade, connection)
     steps.arrange(upgrade, migration.dialect.name)
@@ -142,14 +144,37 @@ def _complete_table(
     if catalog is not None:
         reflected = {index["name"] for index in inspector.get_indexes(table.name, schema=table.schema)}
         for name, told in catalog.told.items():
-            seen = told.kind == "unique" or (told.kind == "index" and name in reflected)
-            if name in names or seen or (told.kind == "check" and None in names):
-                continue  # there, or Alembic's business, or perhaps one that has no name in the models
+            if name in names or not _is_gone(own, name, told, reflected) or (told.kind == "check" and None in names):
+                continue  # there, or perhaps one that has no name in the models
             own.forget(own.about(name))
             gone: Any = verbatim.drop(name, told, table)
             item = gone.to_index() if told.kind == "index" else gone.to_constraint()
             if _is_included(migration, item, _KINDS[told.kind], reflected=True):
                 own.drop(gone)
+
+
+def _is_gone(own: _Steps, name: str, told: Told, reflected: set[str | None]) -> bool:
+    """Whether to drop what no model has: of what Alembic reads it says so itself, but the way back needs all of it."""
+    if told.kind == "unique" or (told.kind == "index" and name in reflected):
+        return any(isinstance(step, ops.DropIndexOp) for step in own.about(name))
+    return True
+
+
+def _complete_dropped(upgrade: ops.UpgradeOps, connection: sa.Connection, inspector: sa.Inspector) -> None:
+    """Let the way back make dropped tables with all their constraints and indexes."""
+    for step in [step for step in upgrade.ops if isinstance(step, ops.DropTableOp)]:
+        table = sa.Table(step.table_name, sa.MetaData(), schema=step.schema)
+        told = catalogs.read(connection, table, None).told
+        reflected = {index["name"] for index in inspector.get_indexes(table.name, schema=table.schema)}
+        own = _Steps(upgrade, table, copies=False)
+        for name, found in told.items():
+            if found.kind == "index" and _is_gone(own, name, found, reflected):
+                own.forget(own.about(name))
+                own.drop(verbatim.drop(name, found, table))
+        made: Any = cast("Any", step)._reverse
+        rules = {name: found for name, found in told.items() if found.kind != "index"}
+        kept: list[Any] = [item for item in made.columns if isinstance(item, sa.Column) or item.name not in rules]
+        made.columns = kept + [verbatim.constraint(name, found) for name, found in rules.items()]
 
 
 def _name(rule: Rule, migration: MigrationContext) -> str | None:

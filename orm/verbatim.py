@@ -133,7 +133,10 @@ def _sql(part: Definition, dialect: Dialect) -> str:
 def _in_sql(rule: ExcludeConstraint, dialect: Dialect) -> ExcludeConstraint:
     """An exclusion constraint without our expressions."""
     pairs: list[Any] = []
-    for term, _, operator in cast("Any", rule)._render_exprs:
+    found: list[Any] = cast("Any", rule)._render_exprs
+    if not isinstance(rule.where, Definition) and not any(isinstance(term, Definition) for term, _, _ in found):
+        return rule
+    for term, _, operator in found:
         pairs.append((sa.literal_column(_sql(term, dialect)) if isinstance(term, Definition) else term, operator))
     where: Any = _verbatim(rule.where, dialect)
     made = ExcludeConstraint(
@@ -150,27 +153,34 @@ def drop(name: str, told: Told, table: sa.Table) -> ops.MigrateOperation:
     """What drops a constraint or an index that the database has, and makes it again on the way back."""
     bare = sa.Table(table.name, sa.MetaData(), schema=table.schema)
     parts = told.parts()
-    options: Any = _options(told)
     if told.kind == "index":
+        options: Any = _options(told)
         index = sa.Index(name, Verbatim(parts.terms), unique=told.unique, _table=bare, **options)
         return ops.DropIndexOp.from_index(index)
-    rule: sa.Constraint
-    name = conv(name)  # it is the whole name, and no part of one that a convention makes
-    deferred = {"deferrable": True, "initially": _initially(told)} if "deferrable" in parts.options else {}
+    if told.kind == "unique":
+        for term in listed(parts.terms):
+            bare.append_column(sa.Column(_unquoted(term), sa.types.NULLTYPE))
+    made = constraint(name, told)
+    bare.append_constraint(made)
+    return ops.DropConstraintOp.from_constraint(made)
+
+
+def constraint(name: str, told: Told) -> sa.Constraint:
+    """A constraint that the database has, of no table yet."""
+    parts, whole = told.parts(), conv(name)  # a name as it is, and no part of one that a convention makes
     if told.kind == "check":
-        rule = sa.CheckConstraint(cast("Any", Verbatim(as_text(parts.terms))), name=name)
-    elif told.kind == "unique":
-        columns = [sa.Column(_unquoted(term), sa.types.NULLTYPE) for term in listed(parts.terms)]
-        for column in columns:
-            bare.append_column(column)
-        rule = sa.UniqueConstraint(*columns, name=name, **cast("Any", deferred), **options)
-    else:
-        where: Any = options.pop("postgresql_where", None)
-        pairs = [term.rpartition(" WITH ") for term in listed(parts.terms)]
-        made: list[Any] = [(sa.literal_column(term), operator) for term, _, operator in pairs]
-        rule = ExcludeConstraint(*made, name=name, using=parts.method, where=where, **cast("Any", deferred))
-    bare.append_constraint(rule)
-    return ops.DropConstraintOp.from_constraint(rule)
+        return sa.CheckConstraint(cast("Any", Verbatim(as_text(parts.terms))), name=whole)
+    options: Any = _options(told)
+    if "deferrable" in parts.options:
+        options |= {"deferrable": True, "initially": _initially(told)}
+    if told.kind == "unique":
+        return sa.UniqueConstraint(*[_unquoted(term) for term in listed(parts.terms)], name=whole, **options)
+    pairs = [term.rpartition(" WITH ") for term in listed(parts.terms)]
+    terms: list[Any] = [(sa.literal_column(term), operator) for term, _, operator in pairs]
+    options = {key: value for key, value in options.items() if not key.endswith(("_where", "_using"))} | {
+        "where": options.get("postgresql_where")
+    }
+    return ExcludeConstraint(*terms, name=whole, using=parts.method, **options)
 
 
 def _options(told: Told) -> dict[str, Any]:

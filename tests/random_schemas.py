@@ -157,7 +157,11 @@ def tables(draw: st.DrawFn, engine: str, names: tuple[str, ...]) -> Table:
             parts.append(Part(kind, tuple(draw(st.permutations(free))[:2])))
     numbers = [name for name, column in columns.items() if column.kind in _NUMBERS]
     if numbers and draw(st.booleans()):
-        parts.append(Part("check", (numbers[0],)))
+        parts.append(Part(draw(st.sampled_from(("check", "check_list"))), (numbers[0],)))
+    if free and numbers:
+        kinds = [kind for kind, engines in _WITH_OPTIONS.items() if engine in engines]
+        found = draw(st.lists(st.sampled_from(kinds), unique_by=_WITH_NAMES.get, max_size=2)) if kinds else []
+        parts += [Part(kind, (free[0], numbers[0])) for kind in found]
     return Table(columns, keys, tuple(parts), draw(st.sampled_from([None, None, "a table", "it's another"])))
 
 
@@ -194,7 +198,58 @@ def _field(column: Column) -> Any:
     return kind.make(**options)
 
 
+_WITH_NAMES: Mapping[str, str] = {
+    "condition": "part",
+    "other_condition": "part",
+    "unique_condition": "once",
+    "expression": "twice",
+    "included": "wide",
+    "hashed": "wide",
+    "deferred": "late",
+    "equal_nulls": "late",
+    "excluded": "alone",
+}
+"""The names that they have: one name is given once in a table, and stands for another kind in the next one."""
+
+_WITH_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "condition": ("sqlite", "postgresql"),
+    "other_condition": ("sqlite", "postgresql"),
+    "unique_condition": ("sqlite", "postgresql"),
+    "expression": ("sqlite", "postgresql"),
+    "included": ("postgresql",),
+    "hashed": ("postgresql",),
+    "deferred": ("postgresql",),
+    "equal_nulls": ("postgresql",),
+    "excluded": ("postgresql",),
+}
+"""Kinds of constraints and indexes with options, over any field and one of numbers, and who has them."""
+
+
+def _with_options(part: Part) -> Any:
+    field, number = part.fields
+    name = f"%(table)s_{_WITH_NAMES[part.kind]}"
+    positive, negative = orm.Q(**{f"{number}__gt": 0}), orm.Q(**{f"{number}__lt": 0}) | orm.Q(**{number: 7})
+    made: dict[str, Callable[[], Any]] = {
+        "condition": lambda: orm.Index(field, name=name, condition=positive),
+        "other_condition": lambda: orm.Index(f"-{field}", name=name, condition=negative),
+        "unique_condition": lambda: orm.UniqueConstraint(number, name=name, condition=negative),
+        "expression": lambda: orm.Index(orm.F(number) * 2, f"-{field}", name=name),
+        "included": lambda: orm.Index(number, name=name, include=[field] if field != number else []),
+        "hashed": lambda: orm.Index(number, name=name, method="hash"),
+        "deferred": lambda: orm.UniqueConstraint(number, name=name, deferrable="deferred"),
+        "equal_nulls": lambda: orm.UniqueConstraint(number, name=name, nulls_distinct=False),
+        "excluded": lambda: postgresql.ExclusionConstraint(
+            name=name, expressions=[(number, "=")], method="hash", condition=positive
+        ),
+    }
+    return made[part.kind]()
+
+
 def _part(part: Part) -> Any:
+    if part.kind in _WITH_OPTIONS:
+        return _with_options(part)
+    if part.kind == "check_list":
+        return orm.CheckConstraint(orm.Q(**{f"{part.fields[0]}__in": [1, 2, 3]}), name="%(table)s_check")
     if part.kind == "unique":
         return orm.UniqueConstraint(*part.fields)
     if part.kind == "index":
