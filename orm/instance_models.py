@@ -106,6 +106,13 @@ class InstanceModel(pydantic.BaseModel):
         return made
 
     @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[pydantic.BaseModel], handler: pydantic.GetCoreSchemaHandler, /
+    ) -> CoreSchema:
+        """Its own schema, also of `Annotated[pydantic.BaseModel, AlbumIn]`, which type checkers understand."""
+        return handler(source) if source is cls else handler.generate_schema(cls)
+
+    @classmethod
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: pydantic.GetJsonSchemaHandler, /
     ) -> dict[str, Any]:
