@@ -140,6 +140,6 @@ def _add(
     adapters = cls.__orm_form__.adapters
     adapter = adapters.get((cls, name))
     if adapter is None:
-        annotated: Any = Annotated[cast("Any", info.annotation), info]
+        annotated: Any = cast("Any", Annotated)[info.annotation, info]
         adapter = adapters[cls, name] = pydantic.TypeAdapter[Any](annotated)
     values[name] = adapter.validate_python(value, from_attributes=True)
