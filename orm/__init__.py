@@ -65,6 +65,7 @@ from orm.prefetch import Prefetch
 from orm.pydantic_models import pydantic_model
 from orm.queryset import Manager, Objects, QuerySet
 from orm.registration import lookup, transform
+from orm.registry import Registry
 from orm.related import RelatedQuerySet
 from orm.relations import (
     CASCADE,
@@ -81,7 +82,6 @@ from orm.relations import (
 )
 from orm.returning import Returning
 from orm.rows import Rows
-from orm.schema import Registry
 from orm.sources import CTE
 from orm.subqueries import Exists, OuterRef, Subquery
 from orm.temporal import Date, DateTime, Duration, Time

@@ -23,8 +23,9 @@ from orm.ordering import ordering
 from orm.plaintext import snake_case
 from orm.query import Node, Query
 from orm.queryset import Objects
+from orm.registry import Registry
 from orm.relations import RelationField
-from orm.schema import Instance, Options, Registry, Schema
+from orm.schema import BaseRegistry, Instance, Options, Schema
 from orm.specs import MISSING, Computation, FieldSpec, GenericKey, RelationSpec
 
 GenerateThrough = Callable[[str, Options, RelationSpec], RelationSpec]
@@ -218,7 +219,7 @@ def schema_of_body(
     return schema
 
 
-def _check_free(registry: Registry, name: str, tablename: str | None) -> None:
+def _check_free(registry: BaseRegistry, name: str, tablename: str | None) -> None:
     """Raise `FieldError` when a model of that name is there already, or a table unless it is to be shared."""
     for schema in registry.schemas.values():
         if name == schema.name:
@@ -357,7 +358,7 @@ def _check_ordering(schema: Schema) -> None:
                 raise FieldError(f"{schema.name}.Meta.ordering: {error}") from None
 
 
-def _check_enumerations(name: str, registry: Registry, columns: Mapping[str, FieldSpec]) -> None:
+def _check_enumerations(name: str, registry: BaseRegistry, columns: Mapping[str, FieldSpec]) -> None:
     for kind in enumerations.of_columns(spec.type for spec in columns.values()):
         if registry.enumerations.setdefault(kind.name, kind.values) != kind.values:
             raise FieldError(

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orm.plaintext import snake_case
-from orm.schema import Relation, Schema, extend_table
+from orm.registry import extend_table
+from orm.schema import Relation, Schema
 from orm.specs import FieldSpec, RelationSpec
 
 

@@ -8,6 +8,7 @@ switches its class, so that loading pays neither for change tracking nor for dic
 from __future__ import annotations
 
 import inspect
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from types import MemberDescriptorType
@@ -23,7 +24,6 @@ from orm.hierarchy import enter
 from orm.inheritance import check_hiding, parent_of, tell_apart
 from orm.keys import CompositeKey
 from orm.plaintext import snake_case
-from orm.resolution import register
 from orm.schema import Options, Schema
 from orm.signals import inform
 from orm.specs import RelationSpec
@@ -124,13 +124,14 @@ def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: d
     if options.abstract:
         return type.__new__(metaclass, name, bases, namespace, **keywords)
     inherited = None if parent is None else parent.__schema__
-    schema = schema_of_body(name, options, everything, partial(_with_generated_through, root), inherited, said)
-    check_hiding(schema, namespace)
-    schema.row = row_class(schema, namespace.get("__module__", ""))
-    namespace["__schema__"] = schema
-    rows = () if schema.concrete is not schema else (schema.row,)
-    model = type.__new__(metaclass, name, (*rows, *bases), namespace, **keywords)
-    _finish(root, model, schema)
+    with nullcontext() if options.registry is None else options.registry.declaring():
+        schema = schema_of_body(name, options, everything, partial(_with_generated_through, root), inherited, said)
+        check_hiding(schema, namespace)
+        schema.row = row_class(schema, namespace.get("__module__", ""))
+        namespace["__schema__"] = schema
+        rows = () if schema.concrete is not schema else (schema.row,)
+        model = type.__new__(metaclass, name, (*rows, *bases), namespace, **keywords)
+        _finish(root, model, schema)
     return model
 
 
@@ -179,7 +180,7 @@ def _finish(root: type[Any], model: Any, schema: Schema) -> None:
     for name in ("pk", *schema.fields, *schema.generics, *schema.relation_specs):
         if name not in ModelMeta.__dict__:
             setattr(ModelMeta, name, ClassAttribute(name))
-    register(schema)
+    schema.registry.add(schema)
     enter(schema)
     tell_apart(schema)
     inform(schema)

@@ -42,7 +42,7 @@ from sqlalchemy.types import TypeEngine
 from orm import alterations, copies, renames, rendering, revisions, steps, support
 from orm.database.url import DatabaseURL, Options, parse
 from orm.exceptions import InterfaceError
-from orm.schema import Registry
+from orm.registry import Registry
 
 _OURS: Final = {
     "connection": "pass it as config.attributes['connection']",

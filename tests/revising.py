@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orm import migrations, revisions
 from orm.database.url import parse
-from orm.schema import Registry
+from orm.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
 import pytest
@@ -134,12 +135,6 @@ def test_two_models_with_one_name() -> None:
         _declare("Other", registry, Meta={"tablename": "same"})
 
 
-def test_two_concrete_parents() -> None:
-    parent = _declare("Parent")
-    with pytest.raises(orm.FieldError, match="abstract"):
-        type(orm.Model)("Child", (parent,), {"__module__": __name__, "__qualname__": "Child"})
-
-
 def test_a_target_that_never_appears() -> None:
     registry = orm.Registry()
     model = _declare("Lost", registry, home=orm.ForeignKey("Nowhere"))
@@ -241,3 +236,28 @@ async def test_pages_that_cannot_be(music: orm.Database) -> None:
     for arguments in ({"page": 0}, {"page": "1"}, {"per_page": 0}, {"per_page": -3}):
         with pytest.raises(orm.ValidationError):
             await Album.objects.paginate(**arguments)  # type: ignore[arg-type]
+
+
+def test_a_class_that_is_refused_leaves_the_registry_as_it_was() -> None:
+    registry = orm.Registry()
+    label = _declare("Label", registry, name=orm.Text(), roster=orm.Text())
+    _declare("Waiting", registry, band=orm.ForeignKey("Band", related_name="waiting"))
+    named = orm.ForeignKey("Label", related_name="bands")
+    calm = orm.Enum(enum.Enum("Mood", {"CALM": "calm"}))
+    bodies: list[dict[str, Any]] = [{"other": orm.ForeignKey("Label", related_name="roster")}, {"waiting": orm.Text()}]
+    for body in (*bodies, {"clean": _coroutine}):
+        with pytest.raises(orm.FieldError):
+            _declare("Band", registry, mood=calm, rivals=orm.ManyToMany("Label"), label=named, **body)
+        assert list(registry.schemas) == ["Label", "Waiting"]
+        assert registry.enumerations == {}
+        with pytest.raises(orm.FieldError, match="Label has no field 'bands'"):
+            label.objects.filter(bands=1)
+    wild = orm.Enum(enum.Enum("Mood", {"WILD": "wild"}))
+    band = _declare("Band", registry, mood=wild, label=named, fans=orm.ManyToMany("Label"))
+    assert list(registry.schemas) == ["Label", "Waiting", "Band_fans", "Band"]
+    assert "label_id" in str(label.objects.filter(bands__mood=None))
+    assert "waiting" in str(band.objects.filter(waiting=1))
+    assert sorted(registry.metadata.tables) == ["band", "band_fans", "label", "waiting"]
+
+
+async def _coroutine(self: Any) -> None: ...

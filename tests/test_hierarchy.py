@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 import orm
-from orm.schema import Registry
+from orm.registry import Registry
 from tests.places import declared
 from tests.revising import revising
 

@@ -20,6 +20,7 @@ LAYERS = {
     "orm.database": 1,
     "orm.types": 2,
     "orm.schema": 2,
+    "orm.registry": 2,
     "orm.specs": 2,
     "orm.genericspecs": 2,
     "orm.ddl": 2,
