@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,10 +58,7 @@ def row_to_update(
     schema = schema_of(instance)
     checker = validator(schema)
     problems = adopt_keys(instance, schema)
-
-    def read() -> tuple[dict[str, Any], dict[str, Any]]:
-        return _values_to_update(instance, schema, names(), as_they_are)
-
+    read = partial(_values_to_update, instance, schema, names, as_they_are)
     if problems or schema.cleans:
         return _cleaned(instance, schema, checker.partial, lambda: read()[0], problems), read()[1]
     values, computed = read()
@@ -134,17 +132,18 @@ def _values_to_insert(instance: Instance, schema: Schema) -> dict[str, Any]:
                 f"{schema.name}.{schema.fields[name].label} is an expression, and a new row has no columns to compute "
                 "it from. Give a value, or make it the field's default."
             )
-    fill(values, schema.filled)
+    if schema.filled:
+        fill(values, schema.filled)
     for spec in schema.computed:
         values.pop(spec.name, None)
     return values
 
 
 def _values_to_update(
-    instance: Instance, schema: Schema, names: Iterable[str], as_they_are: bool
+    instance: Instance, schema: Schema, names: Callable[[], Iterable[str]], as_they_are: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The values of these attributes, and the expressions. Raises `NotLoaded` for what is not loaded."""
-    given = {name: getattr(instance, name) for name in names}
+    given = {name: getattr(instance, name) for name in names()}
     if schema.touched:
         state = slot(instance, "_state")
         for spec in () if as_they_are else schema.touched:
@@ -152,7 +151,7 @@ def _values_to_update(
                 given.pop(spec.name, None)
         fill(given, [spec for spec in schema.touched if spec not in schema.renewed])
     computed: dict[str, Any] = {name: value for name, value in given.items() if isinstance(value, COMPUTED)}
-    return {name: value for name, value in given.items() if name not in computed}, computed
+    return {name: given[name] for name in given if name not in computed} if computed else given, computed
 
 
 def fill(values: dict[str, Any], fields: Sequence[FieldSpec]) -> None:

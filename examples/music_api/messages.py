@@ -60,8 +60,7 @@ def invalid(name: str, message: str) -> orm.ValidationError:
 async def _answer(status: int, _: Request, error: Exception) -> Answer:
     content: dict[str, Any] = {"error": type(error).__name__}
     if isinstance(error, (orm.ValidationError, pydantic.ValidationError)):
-        problems = error.errors() or [{"loc": (), "type": "value_error", "msg": str(error)}]
-        content["problems"] = [{part: problem[part] for part in ("loc", "type", "msg")} for problem in problems]
+        content["problems"] = [{part: problem[part] for part in ("loc", "type", "msg")} for problem in error.errors()]
     if isinstance(error, orm.IntegrityError):
         content["fields"] = error.fields
     return Answer(content, status)
