@@ -13,10 +13,10 @@ from alembic.ddl.sqlite import SQLiteImpl
 from alembic.operations import ops
 from alembic.operations.batch import ApplyBatchImpl
 
+from orm import reflection
 from orm.wording import as_text
 
 _INDEXES: Final = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = :name AND sql IS NOT NULL"
-_TABLE: Final = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name"
 
 
 class SQLite(SQLiteImpl):
@@ -28,7 +28,7 @@ class SQLite(SQLiteImpl):
         new = cast("sa.Table", batch_impl.new_table)
         if self.connection is None or self.as_sql:
             return
-        if is_automatic(self.connection, table.name):
+        if reflection.is_automatic(self.connection, table.name):
             cast("Any", new).dialect_options["sqlite"]["autoincrement"] = True
         for rule in new.constraints:
             if isinstance(rule, sa.CheckConstraint) and isinstance(rule.sqltext, sa.TextClause) and _parameters(rule):
@@ -56,16 +56,10 @@ def _parameters(rule: sa.CheckConstraint) -> Any:
     return rule.sqltext._bindparams
 
 
-def is_automatic(connection: sa.Connection, table: str) -> bool:
-    """Whether SQLite never gives the key of a deleted row to another."""
-    sql = connection.scalar(sa.text(_TABLE), {"name": table})
-    return "AUTOINCREMENT" in (sql or "").upper()
-
-
 def complete_drops(upgrade: ops.UpgradeOps, connection: sa.Connection) -> None:
     """Let the way back make a dropped table with AUTOINCREMENT, if it has it."""
     if connection.dialect.name != "sqlite":
         return
     for step in upgrade.ops:
-        if isinstance(step, ops.DropTableOp) and is_automatic(connection, step.table_name):
+        if isinstance(step, ops.DropTableOp) and reflection.is_automatic(connection, step.table_name):
             step.table_kw["sqlite_autoincrement"] = True

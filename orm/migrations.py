@@ -36,10 +36,9 @@ from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import event
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.types import TypeEngine
 
-from orm import alterations, copies, renames, rendering, revisions, steps, support
+from orm import alterations, connecting, copies, renames, rendering, revisions, steps, support
 from orm.database.url import DatabaseURL, Options, parse
 from orm.exceptions import InterfaceError
 from orm.registry import Registry
@@ -54,9 +53,6 @@ _OURS: Final = {
 
 _UNNAMED: Final = ("version_table", "version_table_schema", "version_table_pk")
 """Options of Alembic's `configure` that its signature leaves out."""
-
-_NO_FOREIGN_KEYS: Final = "foreign_keys"
-"""The PRAGMA that migrations never set: batch mode drops a table after copying it, which would empty its referrers."""
 
 
 _PLUGIN: Final = Plugin("orm.migrations")
@@ -164,7 +160,7 @@ def _run_to_the_end(
 async def _connect_and_migrate(
     address: DatabaseURL, settings: Options, models: Registry | sa.MetaData, options: dict[str, Any]
 ) -> None:
-    engine = _engine(address, settings)
+    engine = connecting.engine(address, settings)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_migrate, models, options)
@@ -187,7 +183,7 @@ def _migrate(connection: sa.Connection, models: Registry | sa.MetaData, options:
 def _write_sql(address: DatabaseURL, models: Registry | sa.MetaData, options: dict[str, Any]) -> None:
     """Offline mode: write the SQL that would be run, values and all."""
     shown = {"literal_binds": True, "dialect_opts": {"paramstyle": "named"}, **options}
-    context.configure(url=_sqlalchemy_url(address), **_configuration(address.engine, models, shown))
+    context.configure(url=connecting.sqlalchemy_url(address), **_configuration(address.engine, models, shown))
     with context.begin_transaction():
         context.run_migrations()
 
@@ -220,69 +216,6 @@ def _both(theirs: Callable[..., Any], ours: Callable[..., Any]) -> Callable[...,
         return theirs(*arguments) or ours(*arguments)
 
     return hook
-
-
-def _sqlalchemy_url(address: DatabaseURL) -> sa.URL:
-    """The same place in SQLAlchemy's words."""
-    database, query = address.database, dict[str, str]()
-    if address.engine == "sqlite" and address.parameters:
-        database, query = f"file:{address.database}", {**address.parameters, "uri": "true"}
-    return sa.URL.create(
-        f"{address.engine}+{address.driver}",
-        username=address.username,
-        password=address.password,
-        host=address.host,
-        port=address.port,
-        database=database,
-        query=query,
-    )
-
-
-def _engine(address: DatabaseURL, settings: Options) -> AsyncEngine:
-    """An engine for one connection, set up as our own layer sets connections up."""
-    engine = create_async_engine(
-        _sqlalchemy_url(address), poolclass=sa.NullPool, connect_args=_connect_arguments(address, settings)
-    )
-    if address.engine == "sqlite":
-        pragmas = {name: value for name, value in settings.pragmas.items() if name.lower() != _NO_FOREIGN_KEYS}
-
-        def connected(connection: Any, _: object) -> None:
-            connection.isolation_level = None  # the driver would commit before DDL
-            for name, value in pragmas.items():
-                connection.execute(f"PRAGMA {name} = {value}")
-
-        def began(connection: sa.Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-        event.listen(engine.sync_engine, "connect", connected)
-        event.listen(engine.sync_engine, "begin", began)
-    if address.engine == "mysql":
-
-        def same_types(_connection: Any, _record: object) -> None:
-            engine.dialect.supports_native_uuid = False  # our layer has one form for MySQL and MariaDB
-
-        event.listen(engine.sync_engine, "connect", same_types)
-    return engine
-
-
-def _connect_arguments(address: DatabaseURL, settings: Options) -> dict[str, Any]:
-    """What each driver calls our options."""
-    arguments: dict[str, Any] = {}
-    if address.engine == "sqlite":
-        return {"timeout": settings.timeout}
-    if settings.ssl is not None and (settings.ssl or address.engine == "postgresql"):
-        arguments["ssl"] = settings.ssl
-    if address.engine == "postgresql":
-        arguments |= {"timeout": settings.connect_timeout}
-        if address.socket:
-            arguments["host"] = address.socket
-        if settings.pgbouncer:
-            arguments |= {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
-        return arguments
-    if address.socket:
-        arguments["unix_socket"] = address.socket
-    session = "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
-    return arguments | {"connect_timeout": settings.connect_timeout, "charset": "utf8mb4", "init_command": session}
 
 
 def _compare_type(

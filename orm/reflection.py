@@ -17,8 +17,15 @@ _JSON: Final = sa.text(
 )
 """The tables and columns that MariaDB keeps JSON in: texts with a check, of which SQLAlchemy does not tell."""
 
-_DESCENDING: Final = sa.text('SELECT name FROM pragma_index_xinfo(:name) WHERE "key" AND "desc"')
-"""The columns of an index of SQLite that are in descending order."""
+_DESCENDING: Final = {
+    "sqlite": "SELECT i.name, c.name FROM pragma_index_list(:table) AS i, pragma_index_xinfo(i.name) AS c "
+    'WHERE c."key" AND c."desc" AND :schema IS NULL',
+    "mysql": "SELECT index_name, column_name FROM information_schema.statistics "
+    "WHERE table_name = :table AND table_schema = coalesce(:schema, database()) AND collation = 'D'",
+}
+"""The columns of a table's indexes that are in descending order."""
+
+_TABLE: Final = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name"
 
 
 def inspect(connection: sa.Connection) -> Inspector:
@@ -29,31 +36,33 @@ def inspect(connection: sa.Connection) -> Inspector:
 
 
 def complete(inspector: Inspector, connection: sa.Connection) -> None:
-    """Let an inspector tell the columns of JSON on MariaDB as such, and the order of indexes on SQLite.
+    """Let an inspector tell the columns of JSON on MariaDB as such, and the order of indexes on SQLite and MySQL.
 
     The collation of MySQL's ENUM is told, too, and survives when Alembic copies the type.
 
     Its methods are replaced on the instance: each engine has an inspector class of its own.
     """
-    if inspector.dialect.name == "sqlite":
+    if inspector.dialect.name in _DESCENDING:
         _complete_indexes(inspector, connection)
-    elif inspector.dialect.name == "mysql":
+    if inspector.dialect.name == "mysql":
         _complete_columns(inspector, connection)
 
 
 def _complete_indexes(inspector: Inspector, connection: sa.Connection) -> None:
     one, many = inspector.get_indexes, inspector.get_multi_indexes
 
-    def told(index: Any) -> Any:
-        rows = connection.execute(_DESCENDING, {"name": index["name"]})
-        sorting = {column: ("desc",) for (column,) in rows if column in index["column_names"]}
-        return {**index, "column_sorting": sorting} if sorting else index
+    def told(schema: str | None, table: str, indexes: Any) -> Any:
+        place = {"table": table, "schema": schema}
+        found: dict[str, dict[str, tuple[str]]] = {}
+        for name, column in connection.execute(sa.text(_DESCENDING[connection.dialect.name]), place):
+            found.setdefault(name, {})[column] = ("desc",)
+        return [{**i, "column_sorting": found[i["name"]]} if i["name"] in found else i for i in indexes]
 
     def get_indexes(table_name: str, schema: str | None = None, **options: Any) -> Any:
-        return [told(index) for index in one(table_name, schema=schema, **options)]
+        return told(schema, table_name, one(table_name, schema=schema, **options))
 
     def get_multi_indexes(schema: str | None = None, **options: Any) -> Any:
-        return {key: [told(index) for index in found] for key, found in many(schema=schema, **options).items()}
+        return {key: told(schema, key[1], found) for key, found in many(schema=schema, **options).items()}
 
     _replace(inspector, get_indexes=get_indexes, get_multi_indexes=get_multi_indexes)
 
@@ -96,3 +105,9 @@ class Enum(mysql.ENUM):
 
     def copy(self, **options: Any) -> Enum:
         return Enum(*self.enums, charset=self.charset, collation=self.collation)
+
+
+def is_automatic(connection: sa.Connection, table: str) -> bool:
+    """Whether SQLite never gives the key of a deleted row to another."""
+    sql = connection.scalar(sa.text(_TABLE), {"name": table})
+    return "AUTOINCREMENT" in (sql or "").upper()

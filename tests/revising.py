@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from orm import migrations, revisions
+from orm import connecting, migrations, revisions
 from orm.database.url import parse
 from orm.registry import Registry
 
@@ -118,8 +119,9 @@ _PREFIXES = {"sqlalchemy_module_prefix": "sa.", "alembic_module_prefix": "op.", 
 @contextmanager
 def revising(url: str) -> Iterator[Revising]:
     """A database that tests of revisions have for themselves."""
+    logging.getLogger("asyncmy").setLevel(logging.ERROR)  # it warns of each name of a primary key
     address, options = parse(url)
-    engine = migrations._engine(address, options)
+    engine = connecting.engine(address, options)
     with asyncio.Runner() as runner:
         connection = runner.run(_connected(engine))
         try:

@@ -146,12 +146,15 @@ LAYERS = {
     "orm.operations": 9,
     "orm.alterations": 9,
     "orm.copies": 9,
+    "orm.connecting": 9,
+    "orm.cli": 9,
+    "orm.__main__": 9,
     "orm.rendering": 9,
     "orm.steps": 9,
 }
 """A module's layer; a package's counts for every module in it. Imports run to a lower layer, or within one."""
 
-PACKAGES = ("orm.database", "orm.functions")
+PACKAGES = ("orm.cli", "orm.database", "orm.functions")
 
 OPTIONAL = {"aiomysql", "aiosqlite", "alembic", "asyncmy", "asyncpg", "databases", "pymysql"}
 """What may be imported inside a function, because it may not be installed."""

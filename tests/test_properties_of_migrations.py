@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator
 
@@ -71,7 +70,6 @@ def drop_all(database: Revising) -> None:
 
 
 def test_there_and_back(database: Revising) -> None:
-    logging.getLogger("asyncmy").setLevel(logging.ERROR)  # it warns of each name of a primary key
     engine = database.connection.dialect.name
 
     @settings(

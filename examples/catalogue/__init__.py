@@ -1,1 +1,0 @@
-"""A catalogue of music over HTTP: FastAPI on the models of the Chinook example."""

@@ -1,0 +1,99 @@
+"""The tables of a database as its inspector tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect, Inspector
+
+from orm import reflection
+from orm.exceptions import InterfaceError
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be read: which schema, which tables (all of them if none is named), and whether views are, too."""
+
+    schema: str | None
+    tables: Sequence[str]
+    views: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or view, with the dictionaries of SQLAlchemy's inspector."""
+
+    name: str
+    schema: str | None
+    comment: str | None
+    columns: Sequence[Mapping[str, Any]]
+    key: Sequence[str]
+    foreign_keys: Sequence[Mapping[str, Any]]
+    uniques: Sequence[Mapping[str, Any]]
+    indexes: Sequence[Mapping[str, Any]]
+    checks: Sequence[Mapping[str, Any]]
+    view: bool
+    automatic: bool
+    """Whether SQLite never gives the key of a deleted row to another; true elsewhere."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where tables come from."""
+
+    dialect: Dialect
+
+    @property
+    def name(self) -> str:
+        """The engine."""
+        return self.dialect.name
+
+
+def read(connection: sa.Connection, wanted: Wanted, progress: Callable[[int, int], None]) -> tuple[list[Table], Source]:
+    """The tables, in the order of their names.
+
+    Raises:
+        InterfaceError: one that is wanted is not there.
+    """
+    inspector = reflection.inspect(connection)
+    tables = set(inspector.get_table_names(schema=wanted.schema))
+    views = set(inspector.get_view_names(schema=wanted.schema))
+    if connection.dialect.name == "postgresql":
+        views |= set(inspector.get_materialized_view_names(schema=wanted.schema))
+    for name in wanted.tables:
+        if name not in tables | views:
+            known = ", ".join(sorted(tables)) or "(none)"
+            raise InterfaceError(f"The database has no table {name!r}. Choose from: {known}.")
+    names = set(wanted.tables) or (tables | views if wanted.views else tables) - {"alembic_version"}
+    found: list[Table] = []
+    for number, name in enumerate(sorted(names), 1):
+        found.append(_table(inspector, connection, name, wanted.schema, name in views))
+        progress(number, len(names))
+    return found, Source(connection.dialect)
+
+
+def _table(inspector: Inspector, connection: sa.Connection, name: str, schema: str | None, view: bool) -> Table:
+    place: dict[str, Any] = {"schema": schema}
+    comment = inspector.get_table_comment(name, **place)["text"] if inspector.dialect.supports_comments else None
+    uniques = inspector.get_unique_constraints(name, **place)
+    foreign_keys = inspector.get_foreign_keys(name, **place)
+    taken = {item["name"] for item in uniques}
+    if inspector.dialect.name == "mysql":  # which makes an index for a foreign key that has none
+        taken |= {item["name"] for item in foreign_keys}
+    indexes: list[Any] = inspector.get_indexes(name, **place)
+    return Table(
+        name,
+        schema,
+        comment,
+        cast("Any", inspector.get_columns(name, **place)),
+        inspector.get_pk_constraint(name, **place)["constrained_columns"],
+        cast("Any", foreign_keys),
+        cast("Any", uniques),
+        [index for index in indexes if index["name"] not in taken and not index.get("duplicates_constraint")],
+        cast("Any", inspector.get_check_constraints(name, **place)),
+        view,
+        inspector.dialect.name != "sqlite" or view or reflection.is_automatic(connection, name),
+    )
