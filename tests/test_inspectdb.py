@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 
 import orm
+from orm import Registry
 from orm.cli.main import main
-from orm.schema import Registry
 from tests.random_schemas import Schema, registry_of, schemas
 from tests.revising import Revising, revising
 from tests.snapshots import differences, snapshot
