@@ -109,7 +109,7 @@ def _parts_core(bound: CoreSchema) -> CoreSchema:
     """The core schema of the parts of a range."""
 
     def field(core: CoreSchema, default: Any) -> core_schema.TypedDictField:
-        return core_schema.typed_dict_field(core_schema.with_default_schema(core, default=default))
+        return core_schema.typed_dict_field(core_schema.with_default_schema(core, default=default), required=False)
 
     parts = {
         "lower": field(bound, None),

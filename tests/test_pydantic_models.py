@@ -64,6 +64,8 @@ class Lists(orm.Model):
     numbers = orm.Array(orm.SmallInteger(), max_length=3)
     files = orm.Array(orm.Binary())
     period = orm.postgresql.DateRange()
+    home = orm.postgresql.CIDR(null=True)
+    labels = orm.postgresql.HStore(default=dict)
 
     class Meta:
         registry = orm.Registry()
@@ -149,6 +151,7 @@ def test_every_kind_of_field_has_a_schema() -> None:
     assert (lists["numbers"]["maxItems"], lists["numbers"]["items"]["maximum"]) == (3, 32767)
     assert lists["files"]["items"] == {"type": "string", "contentEncoding": "base64"}
     assert set(lists["period"]["properties"]) == {"lower", "upper", "bounds", "empty"}
+    assert "required" not in lists["period"]
 
 
 def test_fields_can_be_chosen() -> None:
@@ -373,10 +376,17 @@ def test_values_that_json_does_not_have_come_in_their_json_form() -> None:
 
 def test_arrays_and_ranges_in_json() -> None:
     request = orm.pydantic_model(Lists, exclude={"id"})
-    body = {"numbers": [1, 2], "files": ["AP8="], "period": {"lower": "2024-01-01", "upper": None}}
+    body = {
+        "numbers": [1, 2],
+        "files": ["AP8="],
+        "period": {"lower": "2024-01-01", "upper": None},
+        "home": "10.0.0.0/8",
+        "labels": {"a": "b", "c": None},
+    }
     for made in (request.model_validate(body), request.model_validate_json(json.dumps(body))):
         instance = Lists(**made.model_dump())
         instance.validate()
+        assert instance.home == ipaddress.IPv4Network("10.0.0.0/8")
         assert instance.files == [b"\x00\xff"]
         instance.period = row_to_insert(instance)["period"]
         assert instance.period == Range(datetime.date(2024, 1, 1), None)
