@@ -129,13 +129,20 @@ class Writer:
         made = tuple([spec for spec in self.schema.renewed if spec.name not in given])
         return made, [f"{self.column(spec)} = {spec.clock.expression.sql(self.engine)}" for spec in made if spec.clock]
 
+    def result(self, spec: FieldSpec) -> types.Processor | None:
+        """What turns what the driver gives of a column into a value."""
+        kind = self.schema.value_spec(spec).type
+        if spec.computed is not None and spec.kind == "float" and self.engine == "sqlite":
+            kind = types.RealNumber()  # RETURNING gives a computed number without a fraction as a whole one there
+        return types.result_processor(kind, self.dialect)
+
     def plan(self, sql: str, fields: Sequence[FieldSpec], returned: Sequence[FieldSpec], operation: str) -> WritePlan:
         """A plan of this schema."""
         return WritePlan(
             sql,
             tuple(fields),
             self.processors(fields),
-            tuple([(s, types.result_processor(self.schema.value_spec(s).type, self.dialect)) for s in returned]),
+            tuple([(spec, self.result(spec)) for spec in returned]),
             operation,
             (self.schema.tablename,),
             f"{operation} {self.schema.name}",

@@ -48,6 +48,7 @@ class Line(Priced):
     order: orm.Related[Order | None] = orm.ForeignKey("Order", null=True, default=None, on_delete=orm.CASCADE)
     long: orm.Field[bool] = orm.Generated(Q(number__gt=10) | Q(name="it's 50% \\ long"), output_field=orm.Boolean())
     length: orm.Field[int | None] = orm.Generated(Length("note"), output_field=orm.Integer(null=True), index=True)
+    half: orm.Field[float] = orm.Generated(F("number") * 0.5, output_field=orm.Float())
     doubled: orm.Field[int] = orm.Generated(
         sa.text("number * 2"), output_field=orm.Integer(), column="twice", comment="twice the number"
     )
@@ -87,6 +88,7 @@ async def _check(line: Line, total: str, long: bool, length: int | None) -> None
         assert (seen.total, seen.long, seen.length, seen.doubled) == (Decimal(total), long, length, seen.number * 2)
         assert isinstance(seen.total, Decimal)
         assert isinstance(seen.long, bool)
+        assert (seen.half, type(seen.half)) == (seen.number / 2, float)
         assert seen.key == seen.name.strip()
 
 
@@ -114,7 +116,7 @@ async def test_it_is_known_after_every_update_of_an_instance(lines: orm.Database
     await Line.objects.bulk_update([line], ["number"])
     await _check(line, "2.50", False, None)
     await Line.objects.filter(id=line.id).update(number=2)
-    await line.load("total", "number", "doubled")
+    await line.load("total", "number", "doubled", "half")
     await _check(line, "5.00", False, None)
     line, created = await Line.objects.update_or_create({"number": 20}, id=line.id)
     assert not created
