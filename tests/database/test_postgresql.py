@@ -231,9 +231,11 @@ async def test_the_statement_cache_is_an_option(postgresql_url: str) -> None:
 
 async def test_pgbouncer_streams_without_named_statements(postgresql_url: str) -> None:
     connection = await connect(postgresql_url, pgbouncer=True)
-    await connection.command("DROP TYPE IF EXISTS mood CASCADE; CREATE TYPE mood AS ENUM ('good', 'bad')")
+    await connection.command("DROP TYPE IF EXISTS sample_mood CASCADE; CREATE TYPE sample_mood AS ENUM ('good', 'bad')")
     # An unknown type makes asyncpg look it up with the unnamed statement, in place of ours.
-    pieces = [piece async for piece in connection.stream("SELECT $1::mood[] FROM generate_series(1, 3)", (["bad"],), 2)]
+    pieces = [
+        piece async for piece in connection.stream("SELECT $1::sample_mood[] FROM generate_series(1, 3)", (["bad"],), 2)
+    ]
     assert [len(piece.rows) for piece in pieces] == [2, 1]
     assert await connection.raw.fetchval("SELECT count(*) FROM pg_prepared_statements") == 0
     await connection.close()
@@ -388,7 +390,7 @@ COLUMNS: dict[str, tuple[Any, Any]] = {
     "inexact": (sa.Numeric(10, 2, asdecimal=False), 1.25),
     "float": (sa.Float(), 0.1),
     "rounded": (sa.Float(asdecimal=True, decimal_return_scale=3), decimal.Decimal("0.125")),
-    "mood": (sa.Enum(Mood), Mood.BAD),
+    "mood": (sa.Enum(Mood, name="sample_mood"), Mood.BAD),
     "array": (postgresql.ARRAY(sa.Integer()), [1, None, 3]),
     "array_of_json": (postgresql.ARRAY(postgresql.JSONB()), [{"a": 1}, [2]]),
     "uuid": (sa.Uuid(), uuid.UUID("12345678-1234-5678-1234-567812345678")),
@@ -419,8 +421,8 @@ def bound(dialect: PostgreSQLDialect, statement: Any) -> tuple[str, list[Any]]:
 async def test_types_of_sqlalchemy_round_trip(connection: PostgreSQLConnection) -> None:
     dialect = PostgreSQLDialect()
     table = sa.Table("type_test", sa.MetaData(), *(sa.Column(name, kind) for name, (kind, _) in COLUMNS.items()))
-    await connection.command("DROP TABLE IF EXISTS type_test; DROP TYPE IF EXISTS mood CASCADE")
-    await connection.command("CREATE TYPE mood AS ENUM ('GOOD', 'BAD')")
+    await connection.command("DROP TABLE IF EXISTS type_test; DROP TYPE IF EXISTS sample_mood CASCADE")
+    await connection.command("CREATE TYPE sample_mood AS ENUM ('GOOD', 'BAD')")
     await connection.command(str(sa.schema.CreateTable(table).compile(dialect=dialect)))
     for row in ({name: value for name, (_, value) in COLUMNS.items()}, dict.fromkeys(COLUMNS, sa.null())):
         await connection.run(*bound(dialect, sa.insert(table).values(row)))
