@@ -38,7 +38,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
-from orm import alterations, connecting, copies, renames, rendering, revisions, steps, support
+from orm import alterations, connecting, copies, enumerations, renames, rendering, revisions, steps, support
 from orm.database.url import DatabaseURL, Options, parse
 from orm.exceptions import InterfaceError
 from orm.registry import Registry
@@ -228,6 +228,8 @@ def _compare_type(
     """Whether a column's type has changed; `None` lets Alembic compare, which knows all but this."""
     if migration.dialect.name == "mysql":
         kept = declared.dialect_impl(migration.dialect)
+        if isinstance(inspected, mysql.ENUM) and (kind := enumerations.named(declared)) is not None:
+            return tuple(inspected.enums) != kind.values  # their order is that of the rows
         if isinstance(kept, sa.JSON) and isinstance(inspected, mysql.LONGTEXT):
             return False  # MariaDB's JSON is an alias of LONGTEXT
     return None

@@ -6,6 +6,7 @@ They belong in a revision's `upgrade` and `downgrade`, as Alembic's `op` does: a
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -117,3 +118,105 @@ def _connection(what: str) -> sa.Connection:
             f"{what}() reads the database on {context.dialect.name}, so it cannot be written as SQL (--sql)."
         )
     return context.connection
+
+
+# ---------------------------------------------------------------- enumerations
+
+_COLUMNS_OF: Final = sa.text(
+    "SELECT c.oid::regclass::text AS place, quote_ident(a.attname) AS name, "
+    "pg_get_expr(d.adbin, d.adrelid) AS initial, a.atttypid = t.typarray AS several "
+    "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p') "
+    "JOIN pg_type t ON a.atttypid IN (t.oid, t.typarray) "
+    "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
+    "WHERE t.typname = :name AND t.typnamespace = current_schema()::regnamespace AND NOT a.attisdropped "
+    "ORDER BY place, a.attnum"
+)
+"""The columns of an enumeration on PostgreSQL."""
+
+_IS_THERE: Final = sa.text(
+    "SELECT count(*) FROM pg_type WHERE typname = :name AND typnamespace = current_schema()::regnamespace"
+)
+
+
+def create_enum(name: str, values: tuple[str, ...]) -> None:
+    """Make PostgreSQL's type of an enumeration, unless it is there; nothing on other engines, whose columns have it."""
+    context = op.get_context()
+    if context.dialect.name != "postgresql":
+        return
+    if context.as_sql or not _connection("create_enum").scalar(_IS_THERE, {"name": name}):
+        op.execute(sa.text(f"CREATE TYPE {_quote()(name)} AS ENUM ({_texts(values)})"))
+
+
+def drop_enum(name: str) -> None:
+    """Drop PostgreSQL's type of an enumeration, unless a column still has it; nothing on other engines."""
+    context = op.get_context()
+    if context.dialect.name != "postgresql":
+        return
+    if context.as_sql or not _connection("drop_enum").execute(_COLUMNS_OF, {"name": name}).first():
+        op.execute(f"DROP TYPE IF EXISTS {_quote()(name)}")
+
+
+def change_enum(name: str, values: tuple[str, ...], *, renamed: Mapping[str, str] | None = None) -> None:
+    """Give PostgreSQL's type of an enumeration other values, in all tables; nothing on other engines.
+
+    The columns are changed to a new type of the name, and the old one is dropped, all in one transaction. A row with a
+    value that is gone makes it fail.
+
+    Args:
+        name: the name of the type.
+        values: all values that it has then, in order.
+        renamed: new words for old values, which rows get then.
+    """
+    if op.get_context().dialect.name != "postgresql":
+        return
+    connection, quote = _connection("change_enum"), _quote()
+    columns = connection.execute(_COLUMNS_OF, {"name": name}).all()
+    initials = [_initial(column, connection, values, renamed or {}) for column in columns]
+    old = quote(f"{name}_before")
+    op.execute(f"ALTER TYPE {quote(name)} RENAME TO {old}")
+    op.execute(sa.text(f"CREATE TYPE {quote(name)} AS ENUM ({_texts(values)})"))
+    for column, initial in zip(columns, initials, strict=True):
+        start = f"ALTER TABLE {column.place} ALTER COLUMN {column.name}"
+        kind = f"{quote(name)}{'[]' if column.several else ''}"
+        if column.initial is not None:
+            op.execute(f"{start} DROP DEFAULT")
+        op.execute(sa.text(f"{start} TYPE {kind} USING ({_renamed(column, renamed or {})})\\:\\:{kind}"))
+        if initial is not None:
+            op.execute(sa.text(f"{start} SET DEFAULT {initial}"))
+    op.execute(f"DROP TYPE {old}")
+
+
+def _renamed(column: Any, renamed: Mapping[str, str]) -> str:
+    """The texts of a column of an enumeration, old values in their new words."""
+    if column.several:
+        told = f"{column.name}\\:\\:text[]"
+        for before, after in renamed.items():
+            told = f"array_replace({told}, {_texts((before,))}, {_texts((after,))})"
+        return told
+    told = f"{column.name}\\:\\:text"
+    cases = [f"WHEN {_texts((before,))} THEN {_texts((after,))}" for before, after in renamed.items()]
+    return f"CASE {told} {' '.join(cases)} ELSE {told} END" if cases else told
+
+
+def _initial(column: Any, connection: sa.Connection, values: tuple[str, ...], renamed: Mapping[str, str]) -> str | None:
+    """The default that a column has after its type was changed; `None` for one that is no value any more."""
+    if column.initial is None:
+        return None
+    array = "[]" if column.several else ""
+    told: Any = connection.exec_driver_sql(f"SELECT ({column.initial})::text{array}").scalar()
+    if column.several:
+        kept = [renamed.get(value, value) for value in told]
+        return _texts(("{" + ",".join(map(_item, kept)) + "}",)) if set(kept) <= set(values) else None
+    value = renamed.get(told, told)
+    return _texts((value,)) if value in values else None
+
+
+def _item(value: str) -> str:
+    """An item of an array as PostgreSQL reads it in a text."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _texts(values: tuple[str, ...]) -> str:
+    """Texts as literals of PostgreSQL's, for `sa.text`, to which a colon begins a parameter."""
+    return ", ".join(["'" + value.replace("'", "''").replace(":", "\\:") + "'" for value in values])

@@ -265,15 +265,17 @@ def _new(names: Any, renamed: Renamed) -> list[Any]:
 
 @dataclass
 class Call(ops.MigrateOperation):
-    """A call of a function of `orm.operations` in a revision, and the one that undoes it."""
+    """A call of a function of `orm.operations` in a revision, and the one that undoes it, of the same unless named."""
 
     function: str
     arguments: tuple[Any, ...]
     back: tuple[Any, ...]
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    undo: str | None = None
 
     def reverse(self) -> Call:
-        return Call(self.function, self.back, self.arguments, self.options)
+        undo = self.undo or self.function
+        return Call(undo, self.back, self.arguments, self.options, self.function)
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         return (self.function, *self.arguments)

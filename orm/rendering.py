@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from alembic.autogenerate import render
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.sql.elements import False_, True_
 from sqlalchemy.sql.functions import now
 from sqlalchemy.types import TypeEngine
@@ -52,6 +52,9 @@ def _type(item: Any, autogenerate: AutogenContext) -> str | bool:
     if isinstance(item, RangeType):
         autogenerate.imports.add(_POSTGRESQL)
         return f"postgresql.{item.subtype.make()!r}"
+    if isinstance(item, postgresql.ENUM):  # ours makes the type once, whichever table has it first
+        autogenerate.imports.add(f"import {types.__name__}")
+        return f"{types.__name__}.TextEnum(values={tuple(item.enums)!r}, name={item.name!r})"
     if isinstance(item, mysql.ENUM) and item.collation:  # which its `repr` leaves out
         autogenerate.imports.add("from sqlalchemy.dialects import mysql")
         return f"mysql.ENUM({', '.join(map(repr, item.enums))}, charset={item.charset!r}, collation={item.collation!r})"

@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import sqla_compat
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
-from orm import catalogs, copies, reflection, renames, steps, verbatim
+from orm import catalogs, copies, enumtypes, reflection, renames, steps, verbatim
 from orm.catalogs import Catalog, Rule
 from orm.wording import Told
 
@@ -54,6 +54,7 @@ def complete(migration: MigrationContext, script: ops.MigrationScript) -> None:
     _complete_dropped(upgrade, connection, inspector)
     upgrade.ops = [step for step in upgrade.ops if not isinstance(step, ops.ModifyTableOps) or step.ops]
     copies.complete_drops(upgrade, connection)
+    enumtypes.complete(upgrade, metadata, connection)
     steps.arrange(upgrade, migration.dialect.name)
     upgrade.reverse_into(downgrade)
     verbatim.put_sql(upgrade, migration)

@@ -10,13 +10,14 @@ from typing import Any, Final, cast
 
 from alembic.operations import ops
 
+from orm.enumtypes import BeforeTypes
 from orm.renames import Call, Key, RenameTable
 
-_FIRST, _FOREIGN, _PARTS, _TABLES, _COLUMNS, _INDEXES, _NEW_FOREIGN, _LAST = range(8)
+_FIRST, _FOREIGN, _PARTS, _TABLES, _COLUMNS, _INDEXES, _NEW_FOREIGN, _LAST, _TYPES = range(9)
 
 _RANKS: Final[tuple[tuple[type[ops.MigrateOperation], int], ...]] = (
     (RenameTable, _FIRST),
-    (Call, _FIRST),
+    (BeforeTypes, _PARTS),
     (ops.DropIndexOp, _PARTS),
     (ops.DropConstraintOp, _PARTS),
     (ops.CreateTableOp, _TABLES),
@@ -41,7 +42,8 @@ def arrange(upgrade: ops.UpgradeOps, engine: str) -> None:
     flat.sort(key=lambda item: item[0])
     found = [step for _, step in flat]
     drops = [step for step in found if isinstance(step, ops.DropTableOp)]
-    upgrade.ops = [step for step in found if step not in drops] + _referring_first(drops)
+    first = [step for rank, step in flat if rank < _TYPES and step not in drops]
+    upgrade.ops = [*first, *_referring_first(drops), *[step for rank, step in flat if rank == _TYPES]]
 
 
 def leave_out_needless_drops(container: ops.OpContainer) -> None:
@@ -61,6 +63,8 @@ def _drops_indexes_of(step: ops.MigrateOperation, dropped: set[Key]) -> bool:
 def _rank(step: ops.MigrateOperation) -> int:
     if isinstance(step, ops.DropConstraintOp) and step.constraint_type == "foreignkey":
         return _FOREIGN
+    if isinstance(step, Call):
+        return {"create_enum": _TABLES, "change_enum": _TABLES, "drop_enum": _TYPES}.get(step.function, _FIRST)
     return next((rank for kind, rank in _RANKS if isinstance(step, kind)), _COLUMNS)
 
 

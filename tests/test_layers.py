@@ -146,6 +146,7 @@ LAYERS = {
     "orm.operations": 9,
     "orm.alterations": 9,
     "orm.copies": 9,
+    "orm.enumtypes": 9,
     "orm.connecting": 9,
     "orm.cli": 9,
     "orm.__main__": 9,
