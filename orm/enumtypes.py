@@ -12,7 +12,6 @@ from typing import Any, Final
 import sqlalchemy as sa
 from alembic.operations import ops
 from sqlalchemy.dialects import mysql
-from sqlalchemy.sql.sqltypes import ARRAY
 from sqlalchemy.types import TypeEngine
 
 from orm import enumerations
@@ -75,7 +74,7 @@ def _gone_types(upgrade: ops.UpgradeOps) -> Iterator[str]:
         if isinstance(step, ops.DropTableOp):
             kinds += [column.type for column in step.to_table().columns]
     for kind in kinds:
-        item: Any = kind.item_type if isinstance(kind, ARRAY) else kind
+        item: Any = getattr(kind, "item_type", kind)
         if isinstance(item, sa.Enum) and item.name:
             yield item.name
 
@@ -96,7 +95,8 @@ def _set_defaults_apart(upgrade: ops.UpgradeOps, changed: dict[str, tuple[Values
     for step, part in _parts(upgrade):
         if not isinstance(part, ops.AlterColumnOp) or part.modify_server_default is False:
             continue
-        if getattr(part.existing_type, "name", None) in changed and part.existing_server_default:
+        default: Any = part.existing_server_default
+        if getattr(part.existing_type, "name", None) in changed and default not in (None, False):
             words: dict[str, Any] = {
                 "schema": part.schema,
                 "existing_type": part.existing_type,
@@ -106,7 +106,7 @@ def _set_defaults_apart(upgrade: ops.UpgradeOps, changed: dict[str, tuple[Values
             before = BeforeTypes(
                 part.table_name,
                 part.column_name,
-                existing_server_default=part.existing_server_default,
+                existing_server_default=default,
                 modify_server_default=None,
                 **words,
             )

@@ -124,7 +124,7 @@ def _connection(what: str) -> sa.Connection:
 
 _COLUMNS_OF: Final = sa.text(
     "SELECT c.oid::regclass::text AS place, quote_ident(a.attname) AS name, "
-    "pg_get_expr(d.adbin, d.adrelid) AS initial, a.atttypid = t.typarray AS several "
+    "pg_get_expr(d.adbin, d.adrelid) AS initial, a.atttypid AS type, a.atttypid = t.typarray AS several "
     "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p') "
     "JOIN pg_type t ON a.atttypid IN (t.oid, t.typarray) "
     "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
@@ -203,7 +203,8 @@ def _initial(column: Any, connection: sa.Connection, values: tuple[str, ...], re
     if column.initial is None:
         return None
     array = "[]" if column.several else ""
-    told: Any = connection.exec_driver_sql(f"SELECT ({column.initial})::text{array}").scalar()
+    # With the type in a comment: the driver keeps prepared statements by their text, also of types that are gone.
+    told: Any = connection.exec_driver_sql(f"SELECT ({column.initial})::text{array} /* {column.type} */").scalar()
     if column.several:
         kept = [renamed.get(value, value) for value in told]
         return _texts(("{" + ",".join(map(_item, kept)) + "}",)) if set(kept) <= set(values) else None
