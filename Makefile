@@ -38,7 +38,7 @@ types: $(READY) ## Check the types with mypy, pyright, ty and pyrefly in their s
 	$(BIN)/mypy
 	$(BIN)/mypy examples/chinook
 	$(BIN)/mypy migrations_example
-	MYPYPATH=examples:examples/chinook $(BIN)/mypy -p music_api
+	MYPYPATH=examples:examples/chinook $(BIN)/mypy -p music_api -p catalogue
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/ty check $(TY) orm
 	$(BIN)/ty check $(TY) --extra-search-path examples/chinook examples

@@ -258,7 +258,8 @@ def _specs(
             related[field_name] = relation
             made = [spec]
         elif isinstance(field, CompositeKey):
-            key_of_several, made = field, []
+            key_of_several = field
+            made = []
         elif isinstance(field, GenericRelated):
             made = generics[field_name].pair.parts
         else:
@@ -406,7 +407,8 @@ def row_class(schema: Schema, module: str) -> type[Instance]:
     parent = schema.parent
     if parent is not None and schema.concrete is not schema:
         return parent.row
-    fields, relations = ({}, {}) if parent is None else (parent.fields, {**parent.relation_specs, **parent.generics})
+    fields = set[str]() if parent is None else {*parent.fields}
+    relations = set[str]() if parent is None else {*parent.relation_specs, *parent.generics}
     slots = [name for name in schema.fields if name not in fields]
     slots += [f"_loaded_{spec.name}" for spec in schema.mutable if spec.name not in fields]
     slots += [name for name in schema.generics if name not in relations]

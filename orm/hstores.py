@@ -6,7 +6,7 @@ Its extension has to be there: `CREATE EXTENSION hstore`. https://www.postgresql
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from pydantic_core import CoreSchema, core_schema
@@ -98,7 +98,7 @@ def _keys(symbol: str) -> Build:
 
     def build(dialect: Dialect, left: Element, operands: tuple[Element, ...]) -> Element:
         only_on_postgresql(dialect, "hstore", _CURE)
-        listed = sa.cast(postgresql.array(operands, type_=sa.Text()), postgresql.ARRAY(sa.Text()))
+        listed = sa.cast(postgresql.array(operands, type_=cast("Any", sa.Text())), postgresql.ARRAY(sa.Text()))
         return left.bool_op(symbol)(listed)
 
     return build

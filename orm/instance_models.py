@@ -106,6 +106,13 @@ class InstanceModel(pydantic.BaseModel):
         return made
 
     @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[pydantic.BaseModel], handler: pydantic.GetCoreSchemaHandler, /
+    ) -> CoreSchema:
+        """Its own schema, also of `Annotated[pydantic.BaseModel, AlbumIn]`, which type checkers understand."""
+        return handler(source) if source is cls else handler.generate_schema(cls)
+
+    @classmethod
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: pydantic.GetJsonSchemaHandler, /
     ) -> dict[str, Any]:
@@ -133,6 +140,6 @@ def _add(
     adapters = cls.__orm_form__.adapters
     adapter = adapters.get((cls, name))
     if adapter is None:
-        annotated: Any = Annotated[cast("Any", info.annotation), info]
+        annotated: Any = cast("Any", Annotated)[info.annotation, info]
         adapter = adapters[cls, name] = pydantic.TypeAdapter[Any](annotated)
     values[name] = adapter.validate_python(value, from_attributes=True)

@@ -524,6 +524,13 @@ async def test_a_subclass_may_have_more(music: Database) -> None:
         AlbumOut.model_validate(await Album.objects.get())
 
 
+def test_a_pydantic_model_can_be_an_annotation_that_checkers_understand() -> None:
+    made = orm.pydantic_model(Country, name="CountryIn")
+    adapter = pydantic.TypeAdapter(Annotated[pydantic.BaseModel, made])
+    assert type(adapter.validate_python({"code": "AT", "name": "Austria"})) is made
+    assert adapter.json_schema()["title"] == "CountryIn"
+
+
 # ---------------------------------------------------------------- instances in pydantic models
 
 

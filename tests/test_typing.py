@@ -208,7 +208,7 @@ def fits(value: Any, kind: Any) -> bool:
     if origin in (Union, UnionType):
         return any(fits(value, argument) for argument in arguments)
     if origin is type:  # what is a model's class for the checkers is a step over a relation
-        return isinstance(value, Step)
+        return isinstance(value, Step) or (isinstance(value, type) and issubclass(value, arguments[0]))
     if kind is None:
         return value is None
     expected: Any = origin or kind

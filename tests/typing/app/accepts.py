@@ -7,7 +7,7 @@ import datetime
 import decimal
 import ipaddress
 import uuid
-from typing import Any, NamedTuple, TypeVar, assert_type
+from typing import Annotated, Any, NamedTuple, TypeVar, assert_type
 
 import pydantic
 import sqlalchemy as sa
@@ -76,6 +76,8 @@ async def validating(note: Note) -> None:
     assert_type(error.errors(), list[dict[str, Any]])
     out = orm.pydantic_model(Note, exclude={"id"}, optional={"text"}, depth=1, name="NoteOut", unloaded="omit")
     assert_type(out.model_validate(note), pydantic.BaseModel)
+    notes = pydantic.TypeAdapter(list[Annotated[pydantic.BaseModel, out]])
+    assert_type(notes.validate_python([note]), list[pydantic.BaseModel])
     assert_type(pydantic.TypeAdapter(list[Note]).validate_python([note]), list[Note])
 
 

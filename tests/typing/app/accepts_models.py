@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+import datetime
+import decimal
+from typing import Any, assert_type
+
+import pydantic
 
 import orm
 
 from .comments import Comment, Mark
 from .notes import Note
+from .shop import Article, ArticleQuerySet, Articles, Line, Money, Order, Shelf
 from .users import User
 
 
@@ -36,3 +41,43 @@ async def generic_keys(user: User, note: Note) -> None:
                 assert_type(name, str)
             case Note(text=text):
                 assert_type(text, str)
+
+
+async def shop() -> None:
+    shelf = await Shelf.objects.create(building="A", number=1)
+    article = await Article.objects.create(
+        name="lamp", price=decimal.Decimal("100.50"), margin=Money(5), shelf=shelf, pieces=2
+    )
+    Article(name="x", price=decimal.Decimal(1), margin=Money(1), shelf=shelf)
+    assert_type(article.worth, int)
+    assert_type(article.deleted, datetime.datetime | None)
+    assert_type(article.margin, Money)
+    assert_type(article.shelf, Shelf)
+    assert_type(shelf.pk, tuple[str, int])
+    assert_type(await Shelf.objects.get(pk=("A", 1)), Shelf)
+    assert_type(Shelf.reference(("A", 1)), Shelf)
+    assert_type(Shelf.pk == ("A", 1), orm.Condition)
+    assert_type(Shelf.pk.is_in([("A", 1)]), orm.Condition)
+    assert_type(Article.shelf.building, orm.Column[str])
+    assert_type(Article.worth > 1, orm.Condition)
+    assert_type(await Article.objects.values_list(Article.name, Article.worth), list[tuple[str, int]])
+    assert_type(await Article.objects.unfiltered().dear(), list[Article])
+    assert_type(Article.objects.unfiltered("kept").dear(), ArticleQuerySet)
+    assert_type(shelf.articles, Articles)
+    assert_type(await shelf.articles.filter(name="lamp").dear(), list[Article])
+    order = await Order.objects.create()
+    await order.articles.add(article)
+    assert_type(await order.articles.dear(), list[Article])
+    assert_type(await order.lines.select_related(Line.article).filter(article=article), list[Line])
+    assert_type(await article.orders, list[Order])
+    line = await order.lines.create(article=article)
+    assert_type(line.created, datetime.datetime)
+    await Line.objects.filter(order=order).update(pieces=3)
+    assert_type(await Article.objects.filter(Article.orders.lines.pieces == 3), list[Article])
+
+
+async def pydantic_models(user: User) -> None:
+    of_user = orm.pydantic_model(User, exclude=["id"], unloaded="omit")
+    assert_type(of_user, type[pydantic.BaseModel])
+    assert_type(of_user.model_validate(user).model_dump(), dict[str, Any])
+    assert_type(of_user.model_json_schema(), dict[str, Any])

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import decimal
+
 import orm
 
 from .base import Base
 from .comments import Comment, Mark
 from .notes import Note, Tag
+from .shop import Article, Line, Money, Order, Shelf
 from .users import User
 
 
@@ -34,3 +37,32 @@ class Generic(Base):
     c: orm.GenericRelated[User] = orm.GenericForeignKey(User, default=3)  # type: ignore
     d: orm.GenericRelated[User] = orm.GenericForeignKey(3)  # type: ignore
     e: orm.GenericRelated[User] = orm.GenericForeignKey("User", names=["User"])  # type: ignore
+
+
+async def shop(article: Article, shelf: Shelf, order: Order, note: Note) -> None:
+    Article(name="x", price=decimal.Decimal(1))  # type: ignore
+    Article(name="x", price=decimal.Decimal(1), margin=3, shelf=shelf)  # type: ignore
+    Article(name="x", price=decimal.Decimal(1), margin=Money(1), shelf=shelf, worth=1)  # type: ignore
+    Line(order=order, article=article, created=None)  # type: ignore
+    Article(name="x", price=decimal.Decimal(1), margin=Money(1), shelf=note)  # type: ignore
+    Article(name="x", price=decimal.Decimal(1), margin=Money(1), shelf=shelf, orders=[])  # type: ignore
+    article.margin = 3  # type: ignore
+    article.shelf.nonsense  # type: ignore
+    article.shelf = None  # type: ignore
+    article.worth.upper()  # type: ignore
+    shelf.pk.upper()  # type: ignore
+    Shelf.objects.filter(Shelf.pk == "A")  # type: ignore
+    Shelf.pk.is_in(["A"])  # type: ignore
+    Article.shelf.nonsense  # type: ignore
+    Article.worth.icontains("x")  # type: ignore
+    Article.objects.unfiltered(3)  # type: ignore
+    Article.objects.dear().nonsense()  # type: ignore
+    shelf.articles.nonsense()  # type: ignore
+    await shelf.articles.add(note)  # type: ignore
+    (await shelf.articles.dear())[0].txt  # type: ignore
+
+
+def pydantic_models() -> None:
+    orm.pydantic_model(3)  # type: ignore
+    orm.pydantic_model(User, depth="1")  # type: ignore
+    orm.pydantic_model(User, unloaded="fetch")  # type: ignore
