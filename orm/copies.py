@@ -13,7 +13,7 @@ from alembic.ddl.sqlite import SQLiteImpl
 from alembic.operations import ops
 from alembic.operations.batch import ApplyBatchImpl
 
-from orm import reflection
+from orm import sqlitewords
 from orm.wording import as_text
 
 _INDEXES: Final = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = :name AND sql IS NOT NULL"
@@ -28,11 +28,12 @@ class SQLite(SQLiteImpl):
         new = cast("sa.Table", batch_impl.new_table)
         if self.connection is None or self.as_sql:
             return
-        if reflection.is_automatic(self.connection, table.name):
+        if sqlitewords.is_automatic(self.connection, table.name):
             cast("Any", new).dialect_options["sqlite"]["autoincrement"] = True
         for rule in new.constraints:
             if isinstance(rule, sa.CheckConstraint) and isinstance(rule.sqltext, sa.TextClause) and _parameters(rule):
                 rule.sqltext = sa.text(as_text(rule.sqltext.text))  # read: no colon in it begins one
+        _complete_computed(new, batch_impl, sqlitewords.of_table(self.connection, table.name))
         if any("name" in transfer for transfer in batch_impl.column_transfers.values()):
             return  # the words of an index have the old name of a column
         kept: list[str] = []
@@ -56,10 +57,19 @@ def _parameters(rule: sa.CheckConstraint) -> Any:
     return rule.sqltext._bindparams
 
 
+def _complete_computed(new: sa.Table, batch_impl: ApplyBatchImpl, sql: str) -> None:
+    """Give generated columns their whole expressions, and write none of them."""
+    expressions = sqlitewords.computed(sql)
+    for column in new.columns:
+        if column.computed is not None and batch_impl.column_transfers[column.key].pop("expr", None) is not None:
+            # The name at the beginning: a column may be renamed in the copy.
+            column.computed.sqltext = sa.text(expressions[column.key].replace(":", "\\:"))
+
+
 def complete_drops(upgrade: ops.UpgradeOps, connection: sa.Connection) -> None:
     """Let the way back make a dropped table with AUTOINCREMENT, if it has it."""
     if connection.dialect.name != "sqlite":
         return
     for step in upgrade.ops:
-        if isinstance(step, ops.DropTableOp) and reflection.is_automatic(connection, step.table_name):
+        if isinstance(step, ops.DropTableOp) and sqlitewords.is_automatic(connection, step.table_name):
             step.table_kw["sqlite_autoincrement"] = True

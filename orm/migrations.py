@@ -73,9 +73,9 @@ def _compare_computed(
     inspected: sa.Column[Any],
     declared: sa.Column[Any],
 ) -> PriorityDispatchResult:
-    """Leave a column alone that is computed: the server tells its expression in other words than it was told."""
-    both = inspected.computed is not None and declared.computed is not None
-    return PriorityDispatchResult.STOP if both else PriorityDispatchResult.CONTINUE
+    """Leave a column alone that is computed, or was: `orm.computed` compares it, and Alembic only warns."""
+    either = inspected.computed is not None or declared.computed is not None
+    return PriorityDispatchResult.STOP if either else PriorityDispatchResult.CONTINUE
 
 
 _PLUGIN.add_autogenerate_comparator(_compare_computed, "column", "server_default", priority=DispatchPriority.FIRST)
@@ -240,11 +240,13 @@ def _compare_server_default(
     _inspected_column: sa.Column[Any],
     column: sa.Column[Any],
     inspected: str | None,
-    _declared: object,
+    declared: object,
     rendered: str | None,
 ) -> bool | None:
     """Whether a server's default has changed; `None` lets Alembic compare."""
     if migration.dialect.name == "postgresql" and inspected and rendered:
+        if isinstance(getattr(declared, "arg", None), str):  # a text, not yet in quotes
+            rendered = "'" + rendered.replace("'", "''") + "'"
         return not _is_same_on_postgresql(migration, column, inspected, rendered)
     if migration.dialect.name != "mysql" or not inspected or not rendered:
         return None

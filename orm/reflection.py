@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Inspector
 
+from orm import sqlitewords
+
 _JSON: Final = sa.text(
     "SELECT table_name, trim(BOTH '`' FROM substr(check_clause, 12, length(check_clause) - 12)) "
     "FROM information_schema.check_constraints "
@@ -25,8 +27,6 @@ _DESCENDING: Final = {
 }
 """The columns of a table's indexes that are in descending order."""
 
-_TABLE: Final = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name"
-
 
 def inspect(connection: sa.Connection) -> Inspector:
     """An inspector of a database, completed."""
@@ -42,6 +42,8 @@ def complete(inspector: Inspector, connection: sa.Connection) -> None:
 
     Its methods are replaced on the instance: each engine has an inspector class of its own.
     """
+    if inspector.dialect.name == "sqlite":
+        _complete_computed(inspector, connection)
     if inspector.dialect.name in _DESCENDING:
         _complete_indexes(inspector, connection)
     if inspector.dialect.name == "mysql":
@@ -65,6 +67,28 @@ def _complete_indexes(inspector: Inspector, connection: sa.Connection) -> None:
         return {key: told(schema, key[1], found) for key, found in many(schema=schema, **options).items()}
 
     _replace(inspector, get_indexes=get_indexes, get_multi_indexes=get_multi_indexes)
+
+
+def _complete_computed(inspector: Inspector, connection: sa.Connection) -> None:
+    """Tell the whole expressions of generated columns: the inspector's end at a comma."""
+    one, many = inspector.get_columns, inspector.get_multi_columns
+
+    def told(table: str, columns: Any) -> Any:
+        if not any("computed" in column for column in columns):
+            return columns
+        found = sqlitewords.computed(sqlitewords.of_table(connection, table))
+        return [
+            {**c, "computed": {**c["computed"], "sqltext": found[c["name"]]}} if c["name"] in found else c
+            for c in columns
+        ]
+
+    def get_columns(table_name: str, schema: str | None = None, **options: Any) -> Any:
+        return told(table_name, one(table_name, schema=schema, **options))
+
+    def get_multi_columns(schema: str | None = None, **options: Any) -> Any:
+        return {key: told(key[1], found) for key, found in many(schema=schema, **options).items()}
+
+    _replace(inspector, get_columns=get_columns, get_multi_columns=get_multi_columns)
 
 
 def _replace(inspector: Inspector, **methods: Callable[..., Any]) -> None:
@@ -105,9 +129,3 @@ class Enum(mysql.ENUM):
 
     def copy(self, **options: Any) -> Enum:
         return Enum(*self.enums, charset=self.charset, collation=self.collation)
-
-
-def is_automatic(connection: sa.Connection, table: str) -> bool:
-    """Whether SQLite never gives the key of a deleted row to another."""
-    sql = connection.scalar(sa.text(_TABLE), {"name": table})
-    return "AUTOINCREMENT" in (sql or "").upper()

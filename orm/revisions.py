@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import sqla_compat
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
-from orm import catalogs, copies, enumtypes, reflection, renames, steps, verbatim
+from orm import catalogs, computed, copies, enumtypes, reflection, renames, steps, verbatim
 from orm.catalogs import Catalog, Rule
 from orm.wording import Told
 
@@ -46,11 +46,14 @@ def complete(migration: MigrationContext, script: ops.MigrationScript) -> None:
     found = renames.find(metadata, inspector)
     renames.look_ahead(inspector, found)
     renamed = {item.key: item for item in found}
+    present: list[sa.Table] = []
     for table in metadata.sorted_tables:
         if _is_included(migration, table, "table"):
             there = inspector.has_table(table.name, schema=table.schema)
             catalog = catalogs.read(connection, table, renamed.get((table.schema, table.name))) if there else None
             _complete_table(migration, upgrade, table, catalog, inspector)
+            present += [table] if there else []
+    computed.complete(upgrade, present, connection, inspector)
     _complete_dropped(upgrade, connection, inspector)
     upgrade.ops = [step for step in upgrade.ops if not isinstance(step, ops.ModifyTableOps) or step.ops]
     copies.complete_drops(upgrade, connection)

@@ -145,6 +145,8 @@ LAYERS = {
     "orm.renames": 9,
     "orm.operations": 9,
     "orm.alterations": 9,
+    "orm.computed": 9,
+    "orm.sqlitewords": 9,
     "orm.copies": 9,
     "orm.enumtypes": 9,
     "orm.connecting": 9,

@@ -9,7 +9,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect, Inspector
 
-from orm import reflection
+from orm import reflection, sqlitewords
 from orm.exceptions import InterfaceError
 
 
@@ -95,5 +95,5 @@ def _table(inspector: Inspector, connection: sa.Connection, name: str, schema: s
         [index for index in indexes if index["name"] not in taken and not index.get("duplicates_constraint")],
         cast("Any", inspector.get_check_constraints(name, **place)),
         view,
-        inspector.dialect.name != "sqlite" or view or reflection.is_automatic(connection, name),
+        inspector.dialect.name != "sqlite" or view or sqlitewords.is_automatic(connection, name),
     )
