@@ -289,4 +289,4 @@ def _mend(migration: MigrationContext, _revision: object, directives: list[Migra
     for script in directives:
         revisions.complete(migration, script)
         for container in (*script.upgrade_ops_list, *script.downgrade_ops_list):
-            steps.leave_out_needless_drops(container)
+            steps.leave_out_needless(container)

@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import sqla_compat
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
-from orm import catalogs, computed, copies, enumtypes, reflection, renames, steps, verbatim
+from orm import additions, catalogs, computed, copies, enumtypes, reflection, renames, steps, verbatim
 from orm.catalogs import Catalog, Rule
 from orm.wording import Told
 
@@ -58,6 +58,7 @@ def complete(migration: MigrationContext, script: ops.MigrationScript) -> None:
     upgrade.ops = [step for step in upgrade.ops if not isinstance(step, ops.ModifyTableOps) or step.ops]
     copies.complete_drops(upgrade, connection)
     enumtypes.complete(upgrade, metadata, connection)
+    additions.complete(upgrade)
     steps.arrange(upgrade, migration.dialect.name)
     upgrade.reverse_into(downgrade)
     verbatim.put_sql(upgrade, migration)

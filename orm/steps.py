@@ -10,14 +10,17 @@ from typing import Any, Final, cast
 
 from alembic.operations import ops
 
+from orm.additions import Remark, WithoutDefault
 from orm.enumtypes import BeforeTypes
 from orm.renames import Call, Key, RenameTable
 
-_FIRST, _FOREIGN, _PARTS, _TABLES, _COLUMNS, _INDEXES, _NEW_FOREIGN, _LAST, _TYPES = range(9)
+_FIRST, _FOREIGN, _PARTS, _TABLES, _COLUMNS, _INDEXES, _NEW_FOREIGN, _LAST, _TYPES = (0, 1, 2, 3, 4, 6, 7, 8, 9)
+_FILLED = 5
 
 _RANKS: Final[tuple[tuple[type[ops.MigrateOperation], int], ...]] = (
     (RenameTable, _FIRST),
     (BeforeTypes, _PARTS),
+    (WithoutDefault, _FILLED),
     (ops.DropIndexOp, _PARTS),
     (ops.DropConstraintOp, _PARTS),
     (ops.CreateTableOp, _TABLES),
@@ -46,10 +49,16 @@ def arrange(upgrade: ops.UpgradeOps, engine: str) -> None:
     upgrade.ops = [*first, *_referring_first(drops), *[step for rank, step in flat if rank == _TYPES]]
 
 
-def leave_out_needless_drops(container: ops.OpContainer) -> None:
-    """Drop no index of a table that is dropped anyway: MySQL refuses to drop one that a foreign key needs."""
+def leave_out_needless(container: ops.OpContainer) -> None:
+    """Leave out what says nothing, and dropping indexes of a table that goes anyway, which MySQL may refuse."""
     dropped = {(step.schema, step.table_name) for step in container.ops if isinstance(step, ops.DropTableOp)}
-    container.ops = [step for step in container.ops if not _drops_indexes_of(step, dropped)]
+    container.ops = [step for step in container.ops if not _drops_indexes_of(step, dropped) and not _is_silent(step)]
+
+
+def _is_silent(step: ops.MigrateOperation) -> bool:
+    if isinstance(step, ops.ModifyTableOps):
+        return all(map(_is_silent, step.ops))
+    return isinstance(step, Remark) and not step.text
 
 
 def _drops_indexes_of(step: ops.MigrateOperation, dropped: set[Key]) -> bool:
@@ -73,7 +82,7 @@ def _parts(step: ops.ModifyTableOps, engine: str) -> list[tuple[int, ops.Migrate
     groups: dict[int, list[ops.MigrateOperation]] = {}
     for part in sorted(step.ops, key=_rank):
         rank = _rank(part)
-        if engine == "sqlite" and not isinstance(part, (ops.CreateIndexOp, ops.DropIndexOp)):
+        if engine == "sqlite" and not isinstance(part, (ops.CreateIndexOp, ops.DropIndexOp, WithoutDefault)):
             rank = _COLUMNS  # one copy of the table for all of them
         groups.setdefault(rank, []).append(part)
     return [(rank, ops.ModifyTableOps(step.table_name, parts, schema=step.schema)) for rank, parts in groups.items()]

@@ -12,8 +12,11 @@ from sqlalchemy.types import TypeEngine
 from orm import violations
 from orm.engines import engine_name
 from orm.exceptions import FieldError, NotSupportedError
-from orm.specs import FieldSpec, RelationSpec
+from orm.specs import MISSING, FieldSpec, RelationSpec
 from orm.violations import STEP
+
+INITIAL: Final = "initial"
+"""The key of a column's `info` under which the default stands that the model gives its rows, if it is a plain value."""
 
 RENAMED_FROM: Final = "renamed_from"
 """The key of a table's or a column's `info` under which its previous name stands."""
@@ -42,6 +45,16 @@ def _mysql_foreign_key(key: ForeignKey, compiler: Any, **options: Any) -> str:
     return cast("str", compiler.visit_foreign_key_constraint(key, **options))
 
 
+_EMPTY: Final[dict[Any, Any]] = {dict: {}, list: []}
+"""What functions give that are defaults and need no instance."""
+
+
+def _initial(spec: FieldSpec) -> dict[str, Any]:
+    """What `info` says about a default of Python's."""
+    default = _EMPTY.get(spec.default, spec.default) if callable(spec.default) else spec.default
+    return {} if default is MISSING or default is None or callable(default) else {INITIAL: default}
+
+
 def column(spec: FieldSpec, kind: TypeEngine[Any], *computed: sa.Computed, generated: bool) -> sa.Column[Any]:
     """The column of a field; `generated` says that this table makes its values."""
     return sa.Column(
@@ -56,7 +69,7 @@ def column(spec: FieldSpec, kind: TypeEngine[Any], *computed: sa.Computed, gener
         server_default=spec.server_default,
         autoincrement=generated if spec.in_key else "auto",
         comment=spec.comment,
-        info=renaming(spec.renamed_from),
+        info={**renaming(spec.renamed_from), **_initial(spec)},
     )
 
 

@@ -147,6 +147,7 @@ LAYERS = {
     "orm.alterations": 9,
     "orm.computed": 9,
     "orm.sqlitewords": 9,
+    "orm.additions": 9,
     "orm.copies": 9,
     "orm.enumtypes": 9,
     "orm.connecting": 9,
