@@ -194,7 +194,7 @@ async def test_types_are_made_once_and_dropped(postgresql_url: str) -> None:
         await models.create_all()  # the types are there already
         await Day.objects.create(mood=Mood.SAD, rank=Rank.HIGH)
         await models.drop_all()
-        found = "SELECT count(*) FROM pg_type WHERE typtype = 'e'"
+        found = "SELECT count(*) FROM pg_type WHERE typname IN ('mood', 'Rank of a person')"
         assert await database.fetch_val(found) == 0
         await database.execute("CREATE TYPE mood AS ENUM ('sad', 'glad', 'An''gry \\ %s')")
         await models.create_all()
