@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -335,6 +336,33 @@ def test_every_module_has_a_layer() -> None:
     missing = [name for name in library() if layer(name) is None]
     assert not missing, f"Give these a layer in the table of this file: {', '.join(missing)}"
     assert set(LAYERS) <= set(library()), "the table names modules that are gone"
+
+
+def mapped(text: str) -> list[tuple[str, int]]:
+    """The modules of the map in CONTRIBUTING.md with their layers, as often as they stand there."""
+    found: list[tuple[str, int]] = []
+    number = -1
+    for row in re.finditer(r"^\| (?P<layer>\d?) ?\| (?P<modules>(?:`[\w/]+` )+)\|", text, re.MULTILINE):
+        number = int(row["layer"] or number)
+        for name in re.findall(r"`(\w+)/?`", row["modules"]):
+            found.append(("orm" if name == "__init__" else f"orm.{name}", number))
+    return found
+
+
+def test_the_map_has_every_module_once() -> None:
+    found = mapped((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert sorted(found) == sorted(LAYERS.items()), "mend the map in CONTRIBUTING.md"
+
+
+def test_rows_of_the_map_go_on_with_their_layer() -> None:
+    assert mapped(
+        "| Layer | Modules |\n| --- | --- |\n| 9 | `__init__` | a |\n| | `cli/` | b |\n| 1 | `a` `b` | `c` |\n"
+    ) == [
+        ("orm", 9),
+        ("orm.cli", 9),
+        ("orm.a", 1),
+        ("orm.b", 1),
+    ]
 
 
 def test_imports_run_downwards() -> None:
