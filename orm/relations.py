@@ -42,7 +42,8 @@ class KeyOptions(TypedDict, total=False):
             at once unless the transaction says `SET CONSTRAINTS … DEFERRED` (PostgreSQL and SQLite).
         constraint: `False` if the database does not check it: then the row it refers to may be missing.
         to_field: the unique field that it refers to; the target's key unless given.
-        from_fields: the fields of this model that hold the key, instead of a column of its own.
+        from_fields: the fields of this model that hold the key, instead of a column of its own. `default=None` beside
+            it says to type checkers that the constructor may be given these fields, and not the relation.
         to_fields: the fields of the target that these refer to, in the same order; its key unless given.
         related_name: the name of the relation back, where the target's class is not yours to edit.
         primary_key: it is the model's key (`OneToOne`).
@@ -227,6 +228,7 @@ def _check_constraint(name: str, options: Mapping[str, Any]) -> None:
 
 
 _OF_A_COLUMN: Final = ("null", "default", "primary_key", "column", "comment", "to_field")
+"""What a key has no use for that other fields hold; `default=None` tells type checkers that it may be left out."""
 
 
 def _check_fields(name: str, options: Mapping[str, Any]) -> None:
@@ -242,7 +244,7 @@ def _check_fields(name: str, options: Mapping[str, Any]) -> None:
             raise FieldError(f"{name}: to_fields belong to from_fields. For a key of one column give to_field='…'.")
         return
     for option in _OF_A_COLUMN:
-        if option in options:
+        if option in options and not (option == "default" and options[option] is None):
             raise FieldError(
                 f"{name} has from_fields and no column of its own, so {option} has no meaning. Give it to the fields, "
                 "or leave it out."

@@ -40,8 +40,12 @@ class City(Base):
     region: orm.Field[str | None] = orm.String(max_length=5, null=True, default=None)
     number: orm.Field[int | None] = orm.Integer(null=True, default=None)
     # the pairs are the other way round than the constraint that they refer to
-    area: Any = orm.ForeignKey(
-        "Country", from_fields=("number", "region"), to_fields=("number", "region"), on_delete=orm.SET_NULL
+    area: orm.Related[Country | None] = orm.ForeignKey(
+        "Country",
+        from_fields=("number", "region"),
+        to_fields=("number", "region"),
+        default=None,
+        on_delete=orm.SET_NULL,
     )
 
 
@@ -186,6 +190,7 @@ async def test_a_deferred_key_is_checked_at_the_end(database: orm.Database) -> N
         ({"from_fields": ("a", "a")}, "from_fields takes names of fields, each once"),
         ({"from_fields": ("a", "b"), "to_fields": ("a",)}, "are pairs, and one of them has more names"),
         ({"from_fields": ("a", "b"), "null": True}, "no column of its own, so null has no meaning"),
+        ({"from_fields": ("a", "b"), "default": 3}, "no column of its own, so default has no meaning"),
         ({"from_fields": ("a", "b"), "to_field": "a"}, "so to_field has no meaning"),
         ({"from_fields": ("a", "x")}, "M.to: from_fields names 'x', and there is no such field"),
         ({"from_fields": ("a", "b"), "on_delete": orm.SET_NULL}, "on_delete=SET_NULL needs null=True in a"),

@@ -49,6 +49,7 @@ async def shop() -> None:
         name="lamp", price=decimal.Decimal("100.50"), margin=Money(5), shelf=shelf, pieces=2
     )
     Article(name="x", price=decimal.Decimal(1), margin=Money(1), shelf=shelf)
+    Article(name="x", price=decimal.Decimal(1), margin=Money(1), building="A", number=1)
     assert_type(article.worth, int)
     assert_type(article.deleted, datetime.datetime | None)
     assert_type(article.margin, Money)

@@ -51,7 +51,7 @@ class Article(Kept):
     margin: orm.Field[Money] = orm.custom_field(Money, sa.Integer(), to_database=lambda m: m.cents, from_database=Money)
     building: orm.Field[str] = orm.String(max_length=5, default="A")
     number: orm.Field[int] = orm.Integer(default=1)
-    shelf: orm.Related[Shelf] = orm.ForeignKey("Shelf", from_fields=("building", "number"))
+    shelf: orm.Related[Shelf] = orm.ForeignKey("Shelf", from_fields=("building", "number"), default=None)
     orders: orm.RelatedSet[Order] = orm.ManyToMany("Order", through="Line")
 
     objects = ArticleQuerySet.as_manager()
