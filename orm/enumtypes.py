@@ -40,10 +40,17 @@ def complete(upgrade: ops.UpgradeOps, metadata: sa.MetaData, connection: sa.Conn
     for name, (before, after) in sorted(changed.items()):
         upgrade.ops.append(Call("change_enum", (name, after), (name, before)))
     _set_defaults_apart(upgrade, changed)
-    for name in sorted({kind.name for kind in enumerations.of_columns(_new_types(upgrade))} - set(there)):
+    new = {kind.name for kind in enumerations.of_columns(_new_types(upgrade))}
+    for name in sorted(new - set(there)):
         upgrade.ops.append(Call("create_enum", (name, declared[name]), (name,), undo="drop_enum"))
-    for name in sorted(set(_gone_types(upgrade)) & set(there) - set(declared)):
-        upgrade.ops.append(Call("drop_enum", (name,), (name, there[name]), undo="create_enum"))
+    # A table makes the types that it needs, and leaves them behind when it goes.
+    made = {kind.name for kind in enumerations.of_columns(_types_of(upgrade, ops.CreateTableOp))}
+    for name in sorted(made - set(there) - new):
+        upgrade.ops.append(Call("", (), (name,), undo="drop_enum"))
+    of_tables = set(_names(list(_types_of(upgrade, ops.DropTableOp))))
+    for name in sorted((set(_gone_types(upgrade)) | of_tables) & set(there) - set(declared)):
+        undo = "" if name in of_tables else "create_enum"
+        upgrade.ops.append(Call("drop_enum", (name,), (name, there[name]), undo=undo))
 
 
 def _parts(upgrade: ops.UpgradeOps) -> Iterator[tuple[ops.ModifyTableOps, Any]]:
@@ -70,9 +77,17 @@ def _gone_types(upgrade: ops.UpgradeOps) -> Iterator[str]:
             kinds.append(part.to_column().type)
         elif isinstance(part, ops.AlterColumnOp) and part.modify_type is not None:
             kinds.append(part.existing_type)
+    yield from _names(kinds)
+
+
+def _types_of(upgrade: ops.UpgradeOps, kind: type[ops.CreateTableOp | ops.DropTableOp]) -> Iterator[TypeEngine[Any]]:
+    """The types of the columns of tables that are made, or dropped."""
     for step in upgrade.ops:
-        if isinstance(step, ops.DropTableOp):
-            kinds += [column.type for column in step.to_table().columns]
+        if isinstance(step, kind):
+            yield from [column.type for column in step.to_table().columns]
+
+
+def _names(kinds: list[Any]) -> Iterator[str]:
     for kind in kinds:
         item: Any = getattr(kind, "item_type", kind)
         if isinstance(item, sa.Enum) and item.name:

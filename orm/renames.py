@@ -265,7 +265,10 @@ def _new(names: Any, renamed: Renamed) -> list[Any]:
 
 @dataclass
 class Call(ops.MigrateOperation):
-    """A call of a function of `orm.operations` in a revision, and the one that undoes it, of the same unless named."""
+    """A call of a function of `orm.operations` in a revision, and the one that undoes it: of the same unless named.
+
+    An empty name is that of no function: there is nothing to do, or to undo.
+    """
 
     function: str
     arguments: tuple[Any, ...]
@@ -274,7 +277,7 @@ class Call(ops.MigrateOperation):
     undo: str | None = None
 
     def reverse(self) -> Call:
-        undo = self.undo or self.function
+        undo = self.function if self.undo is None else self.undo
         return Call(undo, self.back, self.arguments, self.options, self.function)
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
@@ -282,11 +285,13 @@ class Call(ops.MigrateOperation):
 
 
 @renderers.dispatch_for(Call)
-def _render(context: AutogenContext, call: Call) -> str:
+def _render(context: AutogenContext, call: Call) -> list[str]:
+    if not call.function:
+        return []
     context.imports.add(f"import {operations.__name__}")
     words = [repr(value) for value in call.arguments]
     words += [f"{name}={value!r}" for name, value in call.options.items() if value is not None]
-    return f"{operations.__name__}.{call.function}({', '.join(words)})"
+    return [f"{operations.__name__}.{call.function}({', '.join(words)})"]
 
 
 class RenameTable(ops.RenameTableOp):

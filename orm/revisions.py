@@ -59,6 +59,8 @@ def complete(migration: MigrationContext, script: ops.MigrationScript) -> None:
     copies.complete_drops(upgrade, connection)
     enumtypes.complete(upgrade, metadata, connection)
     additions.complete(upgrade)
+    if connection.dialect.name == "mysql":
+        steps.make_keys_again(upgrade, metadata)
     steps.arrange(upgrade, migration.dialect.name)
     upgrade.reverse_into(downgrade)
     verbatim.put_sql(upgrade, migration)

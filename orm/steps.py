@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
+import sqlalchemy as sa
 from alembic.operations import ops
 
 from orm.additions import Remark, WithoutDefault
@@ -49,6 +50,40 @@ def arrange(upgrade: ops.UpgradeOps, engine: str) -> None:
     upgrade.ops = [*first, *_referring_first(drops), *[step for rank, step in flat if rank == _TYPES]]
 
 
+def make_keys_again(upgrade: ops.UpgradeOps, metadata: sa.MetaData) -> None:
+    """Let foreign keys go while an index of their columns changes: MySQL keeps one index, of whichever name, for each.
+
+    For a key without an index it makes one itself, which goes when another one comes; so neither can be dropped alone.
+    """
+    created = {(step.schema, step.table_name) for step in upgrade.ops if isinstance(step, ops.CreateTableOp)}
+    of_tables: dict[Key, list[ops.ModifyTableOps]] = {}
+    for step in upgrade.ops:
+        if isinstance(step, ops.ModifyTableOps) and (step.schema, step.table_name) not in created:
+            of_tables.setdefault((step.schema, step.table_name), []).append(step)
+    for (schema, name), found in of_tables.items():
+        step, parts = found[0], [part for step in found for part in step.ops]
+        table = metadata.tables.get(name if schema is None else f"{schema}.{name}")
+        first = {column for part in parts for column in _first_columns(part)}
+        about = {getattr(part, "constraint_name", None) for part in parts}
+        keys = [] if table is None else sorted(table.foreign_key_constraints, key=lambda key: str(key.name))
+        for key in keys:
+            if next(iter(key.columns)).name in first and key.name not in about:
+                step.ops.append(ops.DropConstraintOp.from_constraint(key))
+                step.ops.append(ops.CreateForeignKeyOp.from_constraint(key))
+
+
+def _first_columns(part: ops.MigrateOperation) -> set[str]:
+    """The column that an index or a unique constraint which is made or dropped begins with."""
+    columns: list[Any] = []
+    if isinstance(part, (ops.CreateIndexOp, ops.DropIndexOp)):
+        columns = list(part.to_index().columns)
+    elif isinstance(part, ops.CreateUniqueConstraintOp):
+        return {str(part.columns[0])}
+    elif isinstance(part, ops.DropConstraintOp) and part.constraint_type == "unique":
+        columns = list(cast("Any", part.to_constraint()).columns)
+    return {str(column.name) for column in columns[:1]}
+
+
 def leave_out_needless(container: ops.OpContainer) -> None:
     """Leave out what says nothing, and dropping indexes of a table that goes anyway, which MySQL may refuse."""
     dropped = {(step.schema, step.table_name) for step in container.ops if isinstance(step, ops.DropTableOp)}
@@ -58,7 +93,7 @@ def leave_out_needless(container: ops.OpContainer) -> None:
 def _is_silent(step: ops.MigrateOperation) -> bool:
     if isinstance(step, ops.ModifyTableOps):
         return all(map(_is_silent, step.ops))
-    return isinstance(step, Remark) and not step.text
+    return (isinstance(step, Remark) and not step.text) or (isinstance(step, Call) and not step.function)
 
 
 def _drops_indexes_of(step: ops.MigrateOperation, dropped: set[Key]) -> bool:
@@ -73,7 +108,8 @@ def _rank(step: ops.MigrateOperation) -> int:
     if isinstance(step, ops.DropConstraintOp) and step.constraint_type == "foreignkey":
         return _FOREIGN
     if isinstance(step, Call):
-        return {"create_enum": _TABLES, "change_enum": _TABLES, "drop_enum": _TYPES}.get(step.function, _FIRST)
+        ranks = {"create_enum": _TABLES, "change_enum": _TABLES, "drop_enum": _TYPES, "": _PARTS}
+        return ranks.get(step.function, _FIRST)
     return next((rank for kind, rank in _RANKS if isinstance(step, kind)), _COLUMNS)
 
 
