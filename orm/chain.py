@@ -205,6 +205,8 @@ class Chain(QueryHolder):
 
     def using(self, database: Database) -> Self:
         """From another database than the registry's; instances remember it."""
+        if not isinstance(database, Database):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise FieldError(f"using takes an orm.Database, as in using(replica), not {database!r}.")
         new = self._with(self.query)
         new._database = database
         return new

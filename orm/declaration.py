@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from inspect import isfunction
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -126,6 +127,15 @@ def check_name(model: str, name: str, base_model: type, *, key: bool = False) ->
             f"{model}.{name} would hide an attribute that every model has. Choose another name, and keep the "
             f"column's: column={name!r}."
         )
+
+
+def check_called(name: str, root: Any, namespace: Mapping[str, Any]) -> None:
+    """Raise `FieldError` for a constructor of fields that stands in a class body without a call."""
+    constructors = root.__dataclass_transform__["field_specifiers"]
+    for key, value in namespace.items():
+        if isfunction(value) and value in constructors:
+            made = value.__name__
+            raise FieldError(f"{name}.{key} is the function {made}, which makes fields. Call it: {key} = {made}(…).")
 
 
 def check_managers(

@@ -18,7 +18,7 @@ from orm import relations
 from orm.bases import declarations, inherited_options, method_resolution, own_declarations, own_options
 from orm.columns import attribute
 from orm.constraints import UniqueConstraint
-from orm.declaration import check_managers, check_name, options_of, row_class, schema_of_body
+from orm.declaration import check_called, check_managers, check_name, options_of, row_class, schema_of_body
 from orm.exceptions import DoesNotExist, FieldError, MultipleObjectsReturned
 from orm.hierarchy import enter
 from orm.inheritance import check_hiding, parent_of, tell_apart
@@ -103,6 +103,7 @@ def _make_model(metaclass: Any, name: str, bases: tuple[type, ...], namespace: d
     root = next(base for base in reversed(order) if isinstance(base, ModelMeta))
     parent = parent_of(name, order)
     fresh = [base for base in order if parent is None or not issubclass(parent, base)]
+    check_called(name, root, namespace)
     own = own_declarations(name, fresh, namespace)
     for field_name, value in own.items():
         del namespace[field_name]

@@ -110,6 +110,11 @@ class Registry(BaseRegistry):
         try:
             return self.schemas[name if isinstance(name, str) else name.name]
         except KeyError:
+            if where and name == "self":
+                itself = where.partition(".")[0]
+                raise FieldError(
+                    f"{where} refers to 'self'. A relation to the model itself is written with its name: {itself!r}."
+                ) from None
             subject = f"{where} refers to {name!r}, a model" if where else f"{name!r} is a model"
             raise FieldError(
                 f"{subject} that no module declared in this registry. Import its module first, or choose from: "

@@ -41,6 +41,7 @@ from tests.music import Album, Artist, Country, Everything, Tag, models
         (lambda: Album(artist="AC/DC"), "takes an instance of Artist"),
         (lambda: Album.objects.search("x").select_related(Artist.albums), "starts from Artist"),
         (lambda: setattr(Album(title="x"), "artist", 3), "takes an instance of Artist"),
+        (lambda: Album.objects.using("default"), "using takes an orm.Database, as in using.replica., not 'default'"),
         (lambda: Album.objects.select_related(), "needs names"),
         (lambda: Album.objects.only(), "needs names"),
         (lambda: orm.Reverse("Album"), "'Model.field'"),
@@ -115,6 +116,8 @@ def _declare(name: str = "Bad", registry: orm.Registry | None = None, /, **names
         ({"Meta": {"constraints": ["name"]}}, "UniqueConstraint"),
         ({"Meta": {"registry": None}}, "has no registry"),
         ({"__slots__": ("x",)}, "__slots__"),
+        ({"a": orm.Integer}, r"Bad.a is the function Integer, which makes fields. Call it: a = Integer\(…\)"),
+        ({"a": orm.ForeignKey}, "Bad.a is the function ForeignKey"),
     ],
 )
 def test_a_bad_declaration_is_refused_whole(namespace: dict[str, Any], text: str) -> None:
@@ -142,6 +145,13 @@ def test_a_target_that_never_appears() -> None:
         _ = registry.metadata
     with pytest.raises(orm.FieldError, match=r"Lost\.home refers to 'Nowhere'"):
         model.objects.filter(home=1)
+
+
+def test_a_relation_to_the_model_itself_has_its_name() -> None:
+    registry = orm.Registry()
+    _declare("Employee", registry, manager=orm.ForeignKey("self", null=True))
+    with pytest.raises(orm.FieldError, match=r"Employee.manager refers to 'self'.* with its name: 'Employee'\."):
+        _ = registry.metadata
 
 
 def test_related_names_that_collide() -> None:
