@@ -41,7 +41,7 @@ def complete(upgrade: ops.UpgradeOps, metadata: sa.MetaData, connection: sa.Conn
         upgrade.ops.append(Call("change_enum", (name, after), (name, before)))
     _set_defaults_apart(upgrade, changed)
     new = {kind.name for kind in enumerations.of_columns(_new_types(upgrade))}
-    for name in sorted(new - set(there)):
+    for name in sorted(new - set(there) - set(changed)):
         upgrade.ops.append(Call("create_enum", (name, declared[name]), (name,), undo="drop_enum"))
     # A table makes the types that it needs, and leaves them behind when it goes.
     made = {kind.name for kind in enumerations.of_columns(_types_of(upgrade, ops.CreateTableOp))}
