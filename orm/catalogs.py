@@ -102,11 +102,9 @@ class Catalog:
 
 def read(connection: sa.Connection, table: sa.Table, renamed: Renamed | None) -> Catalog:
     """What the database has of a model's table, which it may have under an older name."""
-    quote = connection.dialect.identifier_preparer
     bare = table.name if renamed is None else renamed.old
-    source = f"{quote.quote_schema(table.schema)}." if table.schema else ""
-    source += quote.quote(bare)
-    told = _READERS[connection.dialect.name](connection, source, bare)
+    source = _source(connection, bare, table.schema)
+    told = told_of(connection, bare, table.schema)
     columns: dict[str, str] = {}
     if renamed is not None:
         names = {**renamed.indexes, **renamed.constraints}
@@ -114,6 +112,16 @@ def read(connection: sa.Connection, table: sa.Table, renamed: Renamed | None) ->
         there = [column["name"] for column in sa.inspect(connection).get_columns(bare, schema=table.schema)]
         columns = {name: renamed.columns.get(name, name) for name in there} if renamed.columns else {}
     return Catalog(connection, source, columns, told)
+
+
+def _source(connection: sa.Connection, table: str, schema: str | None) -> str:
+    quote = connection.dialect.identifier_preparer
+    return (f"{quote.quote_schema(schema)}." if schema else "") + quote.quote(table)
+
+
+def told_of(connection: sa.Connection, table: str, schema: str | None) -> dict[str, Told]:
+    """The constraints and indexes of a table as the database tells them, by their names."""
+    return _READERS[connection.dialect.name](connection, _source(connection, table, schema), table)
 
 
 def declaration(rule: Rule, dialect: Dialect) -> Told:

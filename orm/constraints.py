@@ -14,9 +14,9 @@ from sqlalchemy.sql.elements import conv
 from orm import rowterms
 from orm.definitions import Definition
 from orm.exceptions import FieldError
-from orm.expressions import Condition, Expression
+from orm.expressions import Ordering
 from orm.query import Node
-from orm.rowterms import Term
+from orm.rowterms import Check, Term
 from orm.schema import Schema
 from orm.specs import FieldSpec
 from orm.support import PREFIXES, Needs
@@ -40,7 +40,7 @@ class _Terms(TablePart):
         self,
         *terms: Term,
         name: str | None,
-        condition: Node | None,
+        condition: Node | sa.TextClause | None,
         include: Sequence[str],
         violation_message: str | None = None,
     ) -> None:
@@ -51,7 +51,7 @@ class _Terms(TablePart):
         for term in terms:
             rowterms.check_term(term, what)
             if name is None and not rowterms.is_field(term):
-                raise FieldError(f"{what} of {term!r} needs a name of its own: {what}(…, name='…').")
+                raise FieldError(f"{what} of {rowterms.shown(term)} needs a name of its own: {what}(…, name='…').")
         if condition is not None:
             rowterms.check_condition(condition, f"condition of {what}")
             if name is None:
@@ -70,8 +70,8 @@ class _Terms(TablePart):
         return {"name": self.name, "condition": self.condition, "include": list(self.include) or None}
 
     def __repr__(self) -> str:
-        options = [f"{option}={value!r}" for option, value in self._said().items() if value is not None]
-        return f"{type(self).__name__}({', '.join([*map(repr, self.terms), *options])})"
+        options = [f"{option}={rowterms.shown(value)}" for option, value in self._said().items() if value is not None]
+        return f"{type(self).__name__}({', '.join([*map(rowterms.shown, self.terms), *options])})"
 
     def check(self, schema: Schema) -> None:
         what = repr(self)
@@ -95,8 +95,9 @@ class _Terms(TablePart):
         needs = self.needs
         terms = [self._element(index, needs, schema, table) for index in range(len(self.terms))]
         options = self._options(needs, schema, table)
-        # SQLAlchemy finds the table by the columns.
-        sa.Index(self.name_in(schema), *terms, unique=self.unique, info=self.info, **options)
+        made = sa.Index(self.name_in(schema), *terms, unique=self.unique, info=self.info, **options)
+        if made.table is None:  # SQLAlchemy finds the table by the columns, if there is one
+            cast("Any", made)._set_parent(table)
 
     def _options(self, needs: Needs, schema: Schema, table: sa.Table) -> dict[str, Any]:
         """What SQLAlchemy is told of each engine that has it."""
@@ -117,25 +118,29 @@ class _Terms(TablePart):
         """A term as SQLAlchemy has it: a column as such where no more is asked, to tell it from an expression."""
         term = rowterms.resolved_term(schema, self.terms[index], needs.what)
         spec = rowterms.column_of(term)
-        if spec is not None and term.nulls is None and needs == Needs(needs.what):
+        if isinstance(term, Ordering) and spec is not None and term.nulls is None and needs == Needs(needs.what):
             column = table.c[spec.name]
             return column.desc() if term.descending else column
-        return Definition(schema, term, needs, rowterms.columns_of(term, table), self._operator_class(index))
+        columns = rowterms.columns_of(term, table)
+        return Definition(schema, term, needs, columns, self._operator_class(index), is_term=True)
 
 
 class Index(_Terms):
     """An index over fields and expressions.
 
     Args:
-        terms: names of fields, with `-` before them for descending, orders (`F("plays").desc(nulls="last")`) and
-            expressions (`F("price") * F("number")`, functions).
+        terms: names of fields, with `-` before them for descending, orders (`F("plays").desc(nulls="last")`),
+            expressions (`F("price") * F("number")`, functions) and SQL, `sa.text("lower(name) DESC")`: a term as CREATE
+            INDEX takes it.
         name: its name in the database, in which `%(table)s` stands for the table's; made by the naming convention
             if there are only fields and no condition.
-        condition: only the rows that meet it are in the index: `Q(deleted=None)`. Not on MySQL and MariaDB.
+        condition: only the rows that meet it are in the index: `Q(deleted=None)`, or SQL, `sa.text("price > 0")`. Not
+            on MySQL and MariaDB.
         include: the names of fields whose values are in it, too, without being looked for. On PostgreSQL only.
         method: how it is made: on PostgreSQL an access method (`"gin"`, `"gist"`, `"brin"`, `"hash"`, `"btree"` or one
             of an extension), on MySQL and MariaDB `"btree"`, `"fulltext"` or `"spatial"`, on SQLite `"btree"`.
-        operator_classes: the operator class of each term, `None` for its type's own. On PostgreSQL only.
+        operator_classes: the operator class of each term, `None` for its type's own, and for SQL, which has its own in
+            it. On PostgreSQL only.
 
     Raises:
         FieldError: a term is none of these, an option does not fit, or it has no name and needs one.
@@ -147,14 +152,14 @@ class Index(_Terms):
         self,
         *terms: Term,
         name: str | None = None,
-        condition: Condition | Expression[bool] | Expression[bool | None] | None = None,
+        condition: Check | None = None,
         include: Sequence[str] = (),
         method: str | None = None,
         operator_classes: Sequence[str | None] = (),
     ) -> None:
         super().__init__(*terms, name=name, condition=condition, include=include)
         self.method = checked_method(method, "Index")
-        self.operator_classes = _operator_classes(operator_classes, len(terms))
+        self.operator_classes = _operator_classes(operator_classes, terms)
 
     @property
     def needs(self) -> Needs:
@@ -201,10 +206,11 @@ class UniqueConstraint(_Terms):
     a condition: creating the table raises `NotSupportedError` there.
 
     Args:
-        terms: names of fields, and expressions.
+        terms: names of fields, expressions, and SQL, `sa.text("lower(name)")`: a term as CREATE INDEX takes it.
         name: its name in the database, in which `%(table)s` stands for the table's; made by the naming convention
             if there are only fields and no condition.
-        condition: only rows that meet it are compared: `Q(deleted=None)`. Not on MySQL and MariaDB.
+        condition: only rows that meet it are compared: `Q(deleted=None)`, or SQL, `sa.text("price > 0")`. Not on MySQL
+            and MariaDB.
         include: the names of fields whose values are in its index, too, to be read from there. On PostgreSQL only.
         nulls_distinct: whether any number of rows may have NULL in a field; they may, unless it is `False`, which is
             possible on PostgreSQL only, since version 15.
@@ -223,7 +229,7 @@ class UniqueConstraint(_Terms):
         self,
         *terms: Term,
         name: str | None = None,
-        condition: Condition | Expression[bool] | Expression[bool | None] | None = None,
+        condition: Check | None = None,
         include: Sequence[str] = (),
         nulls_distinct: bool | None = None,
         deferrable: Deferrable | None = None,
@@ -302,7 +308,8 @@ class CheckConstraint(TablePart):
     """What the database requires of each row, whoever writes it; not met by a row for which the condition is false.
 
     Args:
-        condition: a condition on the row's own fields, in words: `Q(price__gte=0)`, `F("starts") < F("ends")`.
+        condition: a condition on the row's own fields, in words: `Q(price__gte=0)`, `F("starts") < F("ends")`; or SQL,
+            `sa.text("price >= 0")`.
         name: its name in the database, in which `%(table)s` stands for the table's.
         violation_message: a sentence for users, which is at hand as `error.violation_message`.
 
@@ -314,7 +321,7 @@ class CheckConstraint(TablePart):
 
     def __init__(
         self,
-        condition: Condition | Expression[bool] | Expression[bool | None],
+        condition: Check,
         *,
         name: str,
         violation_message: str | None = None,
@@ -323,10 +330,10 @@ class CheckConstraint(TablePart):
         if name is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise FieldError("CheckConstraint needs a name, which errors give: CheckConstraint(…, name='…').")
         rowterms.check_condition(condition, "CheckConstraint")
-        self.condition: Node = condition
+        self.condition: Node | sa.TextClause = condition
 
     def __repr__(self) -> str:
-        return f"CheckConstraint({self.condition!r}, name={self.name!r})"
+        return f"CheckConstraint({rowterms.shown(self.condition)}, name={self.name!r})"
 
     def check(self, schema: Schema) -> None:
         rowterms.resolved_check(schema, self.condition, repr(self))
@@ -337,7 +344,9 @@ class CheckConstraint(TablePart):
         made = Definition(schema, condition, Needs(what), rowterms.columns_of(condition, table))
         # The convention for checks would put the table's name before one that is given.
         name = conv(cast("str", self.name_in(schema)))
-        sa.CheckConstraint(made, name=name, info=self.info)  # which finds the table by the columns
+        check = sa.CheckConstraint(made, name=name, info=self.info)  # which finds the table by the columns
+        if not made.columns:
+            table.append_constraint(check)
 
 
 def checked_method(method: object, what: str) -> str | None:
@@ -373,8 +382,8 @@ def _names(option: str, names: object) -> tuple[str, ...]:
     return found
 
 
-def _operator_classes(names: object, count: int) -> tuple[str | None, ...]:
-    found = _listed(names)
+def _operator_classes(names: object, terms: Sequence[Term]) -> tuple[str | None, ...]:
+    found, count = _listed(names), len(terms)
     if found is None or len(found) not in (0, count):
         raise FieldError(
             f"operator_classes takes a list with one for each term ({count}), None for its type's own, not {names!r}."
@@ -382,4 +391,10 @@ def _operator_classes(names: object, count: int) -> tuple[str | None, ...]:
     for name in found:
         if name is not None and not (isinstance(name, str) and _QUALIFIED.fullmatch(name)):
             raise FieldError(f"operator_classes takes names, such as 'gin_trgm_ops', not {name!r}.")
+    for term, name in zip(terms, found, strict=False):  # there may be none at all
+        if name is not None and isinstance(term, sa.TextClause):
+            raise FieldError(
+                f"operator_classes has None for SQL, here {rowterms.shown(term)}, which has its own in it: "
+                f"sa.text('… {name}')."
+            )
     return found

@@ -77,10 +77,11 @@ class Definition(sa.ColumnElement[Any]):
     """A resolved condition or expression in the definition of a table.
 
     Attributes:
-        node: the condition or the expression; an `Ordering` for a term of an index.
+        node: the condition or the expression; an `Ordering` for a term of an index; SQL, which is taken as it is.
         needs: what it is part of, and what that asks of an engine.
         columns: the table's columns in it, by which SQLAlchemy finds the table.
         operator_class: the operators that are taken for a term of an index, where they are named.
+        is_term: it is a term of an index, and no condition.
     """
 
     inherit_cache = False
@@ -89,19 +90,22 @@ class Definition(sa.ColumnElement[Any]):
     def __init__(
         self,
         schema: Schema,
-        node: Node,
+        node: Node | sa.TextClause,
         needs: Needs,
         columns: Sequence[sa.Column[Any]],
         operator_class: str | None = None,
+        *,
+        is_term: bool = False,
     ) -> None:
         self.schema = schema
         self.node = node
         self.needs = needs
         self.columns = list(columns)
         self.operator_class = operator_class
+        self.is_term = is_term or isinstance(node, Ordering)
         self.type = sa.types.NULLTYPE
 
-    def terms(self, dialect: Dialect) -> list[Element]:
+    def terms(self, dialect: Dialect) -> list[Element | sa.TextClause]:
         """Its SQL: one term, or two for an order that says where NULLs go.
 
         Raises:
@@ -109,6 +113,8 @@ class Definition(sa.ColumnElement[Any]):
         """
         _check_engine(self, dialect)
         node = self.node
+        if isinstance(node, sa.TextClause):
+            return [node]
         if not isinstance(node, Ordering):
             return [_built(self, node, dialect)]
         found = _built(self, node.parts[0], dialect)
@@ -138,7 +144,7 @@ def _check_engine(made: Definition, dialect: Dialect) -> None:
     version: tuple[Any, ...] = dialect.server_version_info or ()
     mariadb, name = is_mariadb(dialect), engine_name(dialect)
     what = made.needs.what
-    if not isinstance(made.node, Ordering):
+    if not made.is_term:
         needed = _CHECKS[1 if mariadb else 0]
         if version and version < needed:
             raise NotSupportedError(f"{name} keeps to CHECK constraints, here {what}, since {_number(needed)} only.")
@@ -153,7 +159,11 @@ def _check_engine(made: Definition, dialect: Dialect) -> None:
         raise NotSupportedError(f"{name} has indexes on expressions, here {what}, since {_number(_EXPRESSIONS)} only.")
 
 
-def _is_column(term: Ordering) -> bool:
+def _is_column(term: Node | sa.TextClause) -> bool:
+    """Whether a term of an index is a column, or the beginning of one: MySQL has expressions in parentheses."""
+    if isinstance(term, sa.TextClause):
+        return not term.text.lstrip().startswith("(")
+    assert isinstance(term, Ordering)
     by = term.parts[0]
     return isinstance(by, Reference) and not by.keys and term.nulls is None
 

@@ -14,9 +14,9 @@ from orm import rowterms
 from orm.constraints import Deferrable, checked_deferrable, checked_method
 from orm.definitions import Definition
 from orm.exceptions import FieldError
-from orm.expressions import Condition, Expression, Ordering
+from orm.expressions import Expression, Ordering
 from orm.query import Node
-from orm.rowterms import Term
+from orm.rowterms import Check, Term
 from orm.schema import Schema
 from orm.support import Needs
 from orm.tables import TablePart
@@ -44,10 +44,10 @@ class ExclusionConstraint(TablePart):
 
     Args:
         name: its name in the database, in which `%(table)s` stands for the table's.
-        expressions: pairs of a field or an expression and the operator that compares two rows' values of it:
-            `[("room", "="), ("period", "&&")]`.
+        expressions: pairs of a field, an expression or SQL (`sa.text("lower(room)")`) and the operator that compares
+            two rows' values of it: `[("room", "="), ("period", "&&")]`.
         method: the access method of its index, which has the operators.
-        condition: only rows that meet it are compared: `Q(cancelled=False)`.
+        condition: only rows that meet it are compared: `Q(cancelled=False)`, or SQL.
         deferrable: it is checked at the end of a transaction (`"deferred"`) or of each statement (`"immediate"`).
         violation_message: a sentence for users, which is at hand as `error.violation_message`.
 
@@ -61,9 +61,9 @@ class ExclusionConstraint(TablePart):
         self,
         *,
         name: str,
-        expressions: Sequence[tuple[str | Expression[Any], str]],
+        expressions: Sequence[tuple[str | Expression[Any] | sa.TextClause, str]],
         method: str = "gist",
-        condition: Condition | Expression[bool] | Expression[bool | None] | None = None,
+        condition: Check | None = None,
         deferrable: Deferrable | None = None,
         violation_message: str | None = None,
     ) -> None:
@@ -75,20 +75,19 @@ class ExclusionConstraint(TablePart):
             raise FieldError("ExclusionConstraint compares nothing. Give pairs: expressions=[('period', '&&')].")
         if condition is not None:
             rowterms.check_condition(condition, "condition of ExclusionConstraint")
-        self.condition: Node | None = condition
+        self.condition: Node | sa.TextClause | None = condition
         self.method = checked_method(method, "ExclusionConstraint") or "gist"
         self.deferrable = checked_deferrable(deferrable, "ExclusionConstraint")
 
     def __repr__(self) -> str:
+        pairs = ", ".join([f"({rowterms.shown(term)}, {operator!r})" for term, operator in self.expressions])
         given = {
-            "name": self.name,
-            "expressions": list(self.expressions),
             "method": None if self.method == "gist" else self.method,
             "condition": self.condition,
             "deferrable": self.deferrable,
         }
-        options = [f"{option}={value!r}" for option, value in given.items() if value is not None]
-        return f"ExclusionConstraint({', '.join(options)})"
+        options = [f"{option}={rowterms.shown(value)}" for option, value in given.items() if value is not None]
+        return f"ExclusionConstraint({', '.join([f'name={self.name!r}', f'expressions=[{pairs}]', *options])})"
 
     def check(self, schema: Schema) -> None:
         what = repr(self)

@@ -19,6 +19,12 @@ _JSON: Final = sa.text(
 )
 """The tables and columns that MariaDB keeps JSON in: texts with a check, of which SQLAlchemy does not tell."""
 
+_OF_COLUMNS: Final = sa.text(
+    "SELECT check_clause FROM information_schema.check_constraints "
+    "WHERE constraint_schema = coalesce(:schema, database()) AND table_name = :table AND level = 'Column' "
+    "AND check_clause NOT LIKE 'json_valid(`%`)'"
+)
+
 _DESCENDING: Final = {
     "sqlite": "SELECT i.name, c.name FROM pragma_index_list(:table) AS i, pragma_index_xinfo(i.name) AS c "
     'WHERE c."key" AND c."desc" AND :schema IS NULL',
@@ -129,3 +135,8 @@ class Enum(mysql.ENUM):
 
     def copy(self, **options: Any) -> Enum:
         return Enum(*self.enums, charset=self.charset, collation=self.collation)
+
+
+def checks_of_columns(connection: sa.Connection, table: str, schema: str | None) -> list[str]:
+    """The conditions that MariaDB keeps with one column, without a name; not those that it has for JSON itself."""
+    return list(connection.execute(_OF_COLUMNS, {"table": table, "schema": schema}).scalars())

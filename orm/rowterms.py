@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, cast
+from typing import Any, Final, cast, overload
 
 import sqlalchemy as sa
 
@@ -21,8 +21,11 @@ from orm.specs import FieldSpec
 from orm.subqueries import Exists, Outer, OuterRef, Subselect
 from orm.windows import Window, WindowFunction
 
-Term = str | Expression[Any] | Ordering
-"""What an index has: the name of a field, with `-` before it for descending; an expression; an order."""
+Term = str | Expression[Any] | Ordering | sa.TextClause
+"""What an index has: the name of a field, with `-` before it for descending; an expression; an order; SQL."""
+
+Check = Condition | Expression[bool] | Expression[bool | None] | sa.TextClause
+"""A condition on one row: in words, or in SQL."""
 
 _FOREIGN: Final[tuple[tuple[type[Node], str], ...]] = (
     (Aggregate, "an aggregate"),
@@ -41,19 +44,42 @@ _FOREIGN: Final[tuple[tuple[type[Node], str], ...]] = (
 
 
 def check_term(term: object, what: str) -> None:
-    """Raise `FieldError` for what is no term, or one of SQLAlchemy's."""
-    if not isinstance(term, (str, Expression, Ordering)) or isinstance(term, Clause):
+    """Raise `FieldError` for what is no term, or one of SQLAlchemy's other than a text."""
+    if isinstance(term, sa.TextClause):
+        _check_text(term, what)
+    elif not isinstance(term, (str, Expression, Ordering)) or isinstance(term, Clause):
         raise FieldError(
-            f"{what} takes names of fields ('name', '-name'), orders (F('name').desc()) and expressions, not {term!r}."
+            f"{what} takes names of fields ('name', '-name'), orders (F('name').desc()), expressions and SQL, "
+            f"sa.text('…'), not {term!r}."
         )
 
 
 def check_condition(condition: object, what: str) -> None:
-    """Raise `FieldError` for what is no condition, or one of SQLAlchemy's."""
-    if not isinstance(condition, (Condition, Expression)) or isinstance(condition, Clause):
+    """Raise `FieldError` for what is no condition, or one of SQLAlchemy's other than a text."""
+    if isinstance(condition, sa.TextClause):
+        _check_text(condition, what)
+    elif not isinstance(condition, (Condition, Expression)) or isinstance(condition, Clause):
         raise FieldError(
-            f"{what} takes a condition in words, Q(price__gte=0) or F('starts') < F('ends'), not {condition!r}."
+            f"{what} takes a condition in words, Q(price__gte=0) or F('starts') < F('ends'), or SQL, sa.text('…'), "
+            f"not {condition!r}."
         )
+
+
+def _check_text(text: sa.TextClause, what: str) -> None:
+    """Raise `FieldError` for a text with parameters, which the definition of a table cannot have."""
+    names = list(text._bindparams)  # which has no public name
+    if names:
+        raise FieldError(
+            f"{what} has no parameters, as :{names[0]} is in {shown(text)}. Write the value into the text, and a "
+            "colon that begins none as \\\\:."
+        )
+    if not text.text.strip():
+        raise FieldError(f"{what} takes SQL, and {shown(text)} has none.")
+
+
+def shown(part: object) -> str:
+    """A term or a condition in messages."""
+    return f"text({part.text!r})" if isinstance(part, sa.TextClause) else repr(part)
 
 
 def is_field(term: Term) -> bool:
@@ -71,8 +97,20 @@ def plain_names(terms: tuple[Term, ...]) -> tuple[str, ...]:
     return tuple(plain) if len(plain) == len(names) else ()
 
 
-def resolved_term(schema: Schema, term: Term, what: str, where: str = "Meta") -> Ordering:
-    """A term against the fields of a model. Raises `FieldError` when it needs more than the row itself."""
+@overload
+def resolved_term(schema: Schema, term: sa.TextClause, what: str, where: str = "Meta") -> sa.TextClause: ...
+@overload
+def resolved_term(
+    schema: Schema, term: str | Expression[Any] | Ordering, what: str, where: str = "Meta"
+) -> Ordering: ...
+def resolved_term(schema: Schema, term: Term, what: str, where: str = "Meta") -> Ordering | sa.TextClause:
+    """A term against the fields of a model, or SQL as it is.
+
+    Raises:
+        FieldError: it needs more than the row itself.
+    """
+    if isinstance(term, sa.TextClause):
+        return term
     subject = f"{schema.name}.{where}: {what}"
     for part in _given(term) if isinstance(term, Node) else ():
         _refuse(part, subject)
@@ -81,8 +119,20 @@ def resolved_term(schema: Schema, term: Term, what: str, where: str = "Meta") ->
     return cast("Ordering", enumerated(resolved))
 
 
-def resolved_check(schema: Schema, condition: Node, what: str, where: str = "Meta") -> Node:
-    """A condition against the fields of a model. Raises `FieldError` when it needs more than the row itself."""
+@overload
+def resolved_check(schema: Schema, condition: Node, what: str, where: str = "Meta") -> Node: ...
+@overload
+def resolved_check(schema: Schema, condition: sa.TextClause, what: str, where: str = "Meta") -> sa.TextClause: ...
+def resolved_check(
+    schema: Schema, condition: Node | sa.TextClause, what: str, where: str = "Meta"
+) -> Node | sa.TextClause:
+    """A condition against the fields of a model, or SQL as it is.
+
+    Raises:
+        FieldError: it needs more than the row itself.
+    """
+    if isinstance(condition, sa.TextClause):
+        return condition
     subject = f"{schema.name}.{where}: {what}"
     for part in _given(condition):
         _refuse(part, subject)
@@ -93,14 +143,18 @@ def resolved_check(schema: Schema, condition: Node, what: str, where: str = "Met
     return enumerated(resolved)
 
 
-def column_of(term: Ordering) -> FieldSpec | None:
-    """The field that a resolved term is, whatever its direction; `None` for an expression."""
+def column_of(term: Ordering | sa.TextClause) -> FieldSpec | None:
+    """The field that a resolved term is, whatever its direction; `None` for an expression and for SQL."""
+    if isinstance(term, sa.TextClause):
+        return None
     by = term.parts[0]
     return by.spec if isinstance(by, Reference) and not by.keys else None
 
 
-def columns_of(node: Node, table: sa.Table) -> list[sa.Column[Any]]:
-    """The columns that a resolved node is about."""
+def columns_of(node: Node | sa.TextClause, table: sa.Table) -> list[sa.Column[Any]]:
+    """The columns that a resolved node is about; none of SQL, which nobody reads."""
+    if isinstance(node, sa.TextClause):
+        return []
     names = [part.spec.name for part in walk(node) if isinstance(part, Reference)]
     return [table.c[name] for name in dict.fromkeys(names)]
 

@@ -420,7 +420,22 @@ def test_mistakes_are_named_with_the_class(make: Any, message: str) -> None:
         (lambda: orm.Index(F("a").desc(nulls="last")), r"needs a name of its own"),
         (lambda: orm.Index("date__year"), r"Index of 'date__year' needs a name"),
         (lambda: orm.UniqueConstraint(functions.Trim("a")), r"UniqueConstraint of Trim\(.*needs a name"),
-        (lambda: orm.Index(sa.text("a")), r"Index takes names of fields .* and expressions, not"),
+        (lambda: orm.Index(sa.column("a")), r"Index takes names of fields .*, expressions and SQL, .*, not"),
+        (lambda: orm.Index(sa.text("a")), r"Index of text\('a'\) needs a name of its own"),
+        (lambda: orm.Index("a", condition=sa.text("a > 1")), r"Index with a condition needs a name of its own"),
+        (
+            lambda: orm.Index(sa.text("a > :b"), name="x"),
+            r"no parameters, as :b is in text\('a > :b'\)\. Write the value",
+        ),
+        (
+            lambda: orm.CheckConstraint(sa.text("a > :b").bindparams(b=1), name="x"),
+            r"CheckConstraint has no parameters",
+        ),
+        (lambda: orm.CheckConstraint(sa.text(" "), name="x"), r"takes SQL, and text\(' '\) has none"),
+        (
+            lambda: orm.Index(sa.text("a"), name="x", operator_classes=["int4_ops"]),
+            r"None for SQL, here text\('a'\), which has its own in it: sa.text\('… int4_ops'\)",
+        ),
         (lambda: orm.Index(Q(a=1), name="x"), r"Index takes names of fields .* not Q\(a=1\)"),
         (lambda: orm.Index("a", name=3), r"The name of Index is a text, not 3"),
         (lambda: orm.CheckConstraint(Q(a=1), name=None), r"CheckConstraint needs a name"),

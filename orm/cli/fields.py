@@ -14,7 +14,7 @@ from orm.cli import naming
 from orm.cli.columns import Written, field_of, options_of
 from orm.cli.reading import Table
 from orm.cli.rules import Rules
-from orm.cli.text import call, escaped
+from orm.cli.text import call, escaped, quoted
 from orm.plaintext import snake_case
 from orm.tables import NAMING_CONVENTION
 
@@ -147,7 +147,7 @@ def enumeration(name: str, values: tuple[str, ...]) -> str:
     lines, taken = [f"class {name}(enum.Enum):"], list[str]()
     for value in values[1:]:
         taken.append(naming.free(naming.member_name(value), taken))
-        lines.append(f"    {taken[-1]} = {value!r}")
+        lines.append(f"    {taken[-1]} = {quoted(value)}")
     return "\n".join([*lines, ""])
 
 

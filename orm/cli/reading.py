@@ -11,6 +11,7 @@ from sqlalchemy.engine import Dialect, Inspector
 
 from orm import reflection, sqlitewords
 from orm.exceptions import InterfaceError
+from orm.wording import Told
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,12 @@ class Table:
     key: Sequence[str]
     foreign_keys: Sequence[Mapping[str, Any]]
     uniques: Sequence[Mapping[str, Any]]
-    indexes: Sequence[Mapping[str, Any]]
-    checks: Sequence[Mapping[str, Any]]
+    told: Mapping[str, Told]
+    """Its constraints and indexes that have names, in the words of the database."""
+
+    unnamed: Sequence[str]
+    """The conditions of its CHECK constraints that have none."""
+
     view: bool
     automatic: bool
     """Whether SQLite never gives the key of a deleted row to another; true elsewhere."""
@@ -80,10 +85,10 @@ def _table(inspector: Inspector, connection: sa.Connection, name: str, schema: s
     comment = inspector.get_table_comment(name, **place)["text"] if inspector.dialect.supports_comments else None
     uniques = inspector.get_unique_constraints(name, **place)
     foreign_keys = inspector.get_foreign_keys(name, **place)
-    taken = {item["name"] for item in uniques}
+    told = catalogs.told_of(connection, name, schema)
     if inspector.dialect.name == "mysql":  # which makes an index for a foreign key that has none
-        taken |= {item["name"] for item in foreign_keys}
-    indexes: list[Any] = inspector.get_indexes(name, **place)
+        taken = {item["name"] for item in foreign_keys}
+        told = {key: item for key, item in told.items() if key not in taken}
     return Table(
         name,
         schema,
@@ -92,8 +97,16 @@ def _table(inspector: Inspector, connection: sa.Connection, name: str, schema: s
         inspector.get_pk_constraint(name, **place)["constrained_columns"],
         cast("Any", foreign_keys),
         cast("Any", uniques),
-        [index for index in indexes if index["name"] not in taken and not index.get("duplicates_constraint")],
-        cast("Any", inspector.get_check_constraints(name, **place)),
+        told,
+        _unnamed(inspector, connection, name, schema),
         view,
         inspector.dialect.name != "sqlite" or view or sqlitewords.is_automatic(connection, name),
     )
+
+
+def _unnamed(inspector: Inspector, connection: sa.Connection, name: str, schema: str | None) -> list[str]:
+    """The CHECK constraints without names: SQLite's, and those that MariaDB has of one column."""
+    if getattr(inspector.dialect, "is_mariadb", False):
+        return reflection.checks_of_columns(connection, name, schema)
+    checks = inspector.get_check_constraints(name, schema=schema)
+    return [check["sqltext"] for check in checks if not check["name"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 WIDTH: Final = 120
@@ -11,9 +12,48 @@ WIDTH: Final = 120
 
 
 def quoted(text: str) -> str:
-    """A text in double quotes, unless it has such."""
-    made = repr(text)
-    return f'"{made[1:-1]}"' if made.startswith("'") and '"' not in made else made
+    """A text in double quotes, or in single ones if that takes fewer escapes."""
+    body = repr("'\"" + text)[4:-1]  # without the two, which make sure of single quotes
+    if text.count('"') > text.count("'"):
+        return f"'{body}'"
+    return '"' + body.replace("\\'", "'").replace('"', '\\"') + '"'
+
+
+def sql_text(sql: str) -> Nested:
+    """`sa.text` of SQL as it is."""
+    return Nested("sa.text(", (quoted(escaped(sql)),))
+
+
+@dataclass(frozen=True)
+class Nested:
+    """A call, or a list, that the formatter may break into lines.
+
+    Attributes:
+        start: what stands before the arguments, the bracket too.
+        arguments: what stands in the brackets.
+        end: the closing bracket.
+    """
+
+    start: str
+    arguments: Sequence[str | Nested]
+    end: str = ")"
+
+    def __str__(self) -> str:
+        return f"{self.start}{', '.join(map(str, self.arguments))}{self.end}"
+
+
+def broken(item: str | Nested, indent: int, tail: str = "") -> list[str]:
+    """The lines of a call or a list, behind which stands `tail`."""
+    margin = " " * indent
+    one = f"{margin}{item}{tail}"
+    if isinstance(item, str) or len(one) <= WIDTH:
+        return [one]
+    inner = f"{margin}    {', '.join(map(str, item.arguments))}"
+    if len(inner) <= WIDTH and item.end == ")":
+        lines = [inner]
+    else:
+        lines = [line for part in item.arguments for line in broken(part, indent + 4, ",")]
+    return [f"{margin}{item.start}", *lines, f"{margin}{item.end}{tail}"]
 
 
 def escaped(sql: str) -> str:

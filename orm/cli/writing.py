@@ -76,7 +76,7 @@ def _model(table: Table, tables: Sequence[Table], names: Names, parts: Parts, di
     remarks = ["# A view: read it, and do not create or migrate it."] if table.view else []
     if not table.key:
         remarks.append("# The table has no primary key: name the fields that tell its rows apart.")
-    rules = Rules(table, names.fields[table.name])
+    rules = Rules(table, names.fields[table.name], dialect.name)
     keys = {item["constrained_columns"][0]: item for item in single_keys(table, names.models)}
     for column in table.columns:
         item = keys.get(column["name"])
@@ -91,5 +91,6 @@ def _model(table: Table, tables: Sequence[Table], names: Names, parts: Parts, di
         fields = [repr(names.fields[table.name][column]) for column in table.key]
         lines.append(call("    pk = ", "orm.CompositePrimaryKey", fields))
     options = meta(table, name, rules)
+    parts.imports |= rules.imports
     body = [f"    {remark}" for remark in remarks] + lines + (["", *options] if options else [])
     return "\n".join([f"class {name}(Base):", *(body or ["    pass"]), ""])
