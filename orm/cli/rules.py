@@ -164,9 +164,9 @@ def _exclusion(rule: Rule, rules: Rules, remarks: list[str]) -> Nested | None:
         by = _term(term, rules) if term.operator_class is None else sql_text(term.sql)
         rules.imports |= {_SA} if isinstance(by, Nested) else set()
         pairs.append(Nested("(", [by, quoted(term.operator)]))
-    words: list[str | Nested] = [f"name={quoted(rule.name or '')}", Nested("expressions=[", pairs, "]")]
-    if rule.method not in (None, "gist"):
-        words.append(f"method={quoted(cast('str', rule.method))}")
+    words: list[str | Nested] = [f"name={quoted(str(rule.name))}", Nested("expressions=[", pairs, "]")]
+    if rule.method is not None and rule.method != "gist":
+        words.append(f"method={quoted(rule.method)}")
     if "where" in rule.options:
         words.append(Nested("condition=sa.text(", sql_text(rule.options["where"]).arguments))
         rules.imports.add(_SA)
