@@ -67,7 +67,7 @@ def check_condition(condition: object, what: str) -> None:
 
 def _check_text(text: sa.TextClause, what: str) -> None:
     """Raise `FieldError` for a text with parameters, which the definition of a table cannot have."""
-    names = list(text._bindparams)  # which has no public name
+    names = list(cast("Any", text)._bindparams)  # which has no public name
     if names:
         raise FieldError(
             f"{what} has no parameters, as :{names[0]} is in {shown(text)}. Write the value into the text, and a "

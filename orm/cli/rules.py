@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -207,5 +207,5 @@ def _numbers(table: Table) -> set[str]:
     """The columns of whole numbers that are no foreign keys."""
     keys = {column for item in table.foreign_keys for column in item["constrained_columns"]}
     whole = [column["name"] for column in table.columns if isinstance(column["type"], sa.Integer)]
-    flags = {c["name"] for c in table.columns if cast("Any", c["type"]).__dict__.get("display_width") == 1}
+    flags = {c["name"] for c in table.columns if c["type"].__dict__.get("display_width") == 1}
     return {name for name in whole if name not in keys | flags}
