@@ -18,6 +18,7 @@ from typing_extensions import TypeVar
 
 from orm import kinds, moments
 from orm.exceptions import FieldError
+from orm.hierarchy import declaring
 from orm.operators import Element
 from orm.query import Node, Path, QueryHolder
 from orm.schema import Schema
@@ -305,7 +306,7 @@ class Reference(Expression[T_co]):
     @property
     def owner(self) -> Schema:
         """The schema whose column it is."""
-        return self.path[-1].target if self.path else self.schema
+        return declaring(self.path[-1].target if self.path else self.schema, self.spec)
 
     def shape(self, values: list[Any], engine: str) -> Hashable:
         if self.keys:

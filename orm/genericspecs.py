@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import sqlalchemy as sa
 
 from orm.exceptions import FieldError
+from orm.hierarchy import descends
 from orm.schema import Relation, Schema
 from orm.specs import FieldSpec, RelationSpec
 
@@ -59,6 +61,7 @@ class GenericSpec:
         found = schema.derived.get(name)
         if found is None:
             targets = [relation.target for relation in self.relations(schema).values()]
+            check_rows_have_one_name(f"{schema.name}.{self.name}", targets)
             keys = {target.name: target.value_spec(target.key) for target in targets}
             found = schema.derived[name] = common_key(f"{schema.name}.{self.name}", keys)
         return cast("FieldSpec", found)
@@ -77,6 +80,25 @@ class GenericSpec:
         return Relation(
             spec.name, schema, target, schema.key, self.key, True, True, spec, inverse=self.name, fixed=same[0]
         )
+
+
+def check_rows_have_one_name(where: str, targets: Sequence[Schema]) -> None:
+    """Raise `FieldError` when a row could be stored under the names of two of these models.
+
+    What is stored for a row is a name and a key, and both are compared: a row with two names would not be found under
+    the other one.
+    """
+    for first, second in itertools.permutations(targets, 2):
+        if first.concrete is second.concrete:
+            raise FieldError(
+                f"{where} refers to {first.name} and to {second.name}, which have the same rows, so that a row would "
+                "have two names. Leave one of them out."
+            )
+        if descends(first, second):
+            raise FieldError(
+                f"{where} refers to {first.name} and to {second.name}, from which {first.name} inherits, so that a row "
+                f"would have two names. Leave {first.name} out: {second.name} stands for its rows, too."
+            )
 
 
 def common_key(where: str, keys: Mapping[str, FieldSpec]) -> FieldSpec:

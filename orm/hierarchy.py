@@ -120,6 +120,17 @@ def holder(schema: Schema, spec: FieldSpec) -> Schema:
     return next((table for table in schema.tables if spec.name in table.fields), schema)
 
 
+def declaring(schema: Schema, spec: FieldSpec) -> Schema:
+    """The model whose field it is: the one whose rows are read, or an heir that has its columns in the same table."""
+    if not schema.children or _has(schema, spec):
+        return schema
+    return next((found for found in heirs(schema.concrete) if found.host is schema.host and _has(found, spec)), schema)
+
+
+def _has(schema: Schema, spec: FieldSpec) -> bool:
+    return schema.fields.get(spec.name) is spec or schema.composites.get(spec.name) is spec
+
+
 def without_steps(path: tuple[Relation, ...]) -> tuple[Relation, ...]:
     """A path without the steps at its end: to the same row."""
     while path and path[-1].is_step:

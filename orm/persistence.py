@@ -76,21 +76,18 @@ async def insert_all(
     schema: Schema, instances: Sequence[Instance], database: Database, chunk_size: int | None = None
 ) -> None:
     """Insert new instances, all or none; sets their keys and what the database made."""
-    if schema.children and any(schema_of(instance) is not schema for instance in instances):
-        await _insert_each_class(instances, database, chunk_size)
-        return
     rows = cleaning.rows_to_insert(schema, instances)
-    groups = alike(rows)
+    groups = _by_class(schema, instances, rows)
     made: dict[int, dict[str, Any]] = {}
 
     async def run() -> None:
-        for indexes in groups.values():
+        for model, indexes in groups:
             part = [rows[index] for index in indexes]
-            generated = await joined.insert_many(database, schema, part, chunk_size)
+            generated = await joined.insert_many(database, model, part, chunk_size)
             made.update(zip(indexes, generated, strict=True))
 
     chunks = len(list(writing.chunks(database, rows, max(1, len(rows[0])), chunk_size))) if len(groups) == 1 else 0
-    whole = chunks == 1 and schema.link is None
+    whole = chunks == 1 and groups[0][0].link is None
     if whole:
         await run()
     else:
@@ -100,14 +97,16 @@ async def insert_all(
         stored(instance, rows[index], made[index], database)
 
 
-async def _insert_each_class(instances: Sequence[Instance], database: Database, chunk_size: int | None) -> None:
-    """Insert new instances of models that inherit from each other, all or none."""
-    by_model: dict[Schema, list[Instance]] = {}
-    for instance in instances:
-        by_model.setdefault(schema_of(instance), []).append(instance)
-    async with database.transaction():
-        for schema, own in by_model.items():
-            await insert_all(schema, own, database, chunk_size)
+def _by_class(
+    schema: Schema, instances: Sequence[Instance], rows: Sequence[Mapping[str, Any]]
+) -> list[tuple[Schema, list[int]]]:
+    """The positions of rows that can go in one statement, with their model: one of several that inherit, or the one."""
+    if not schema.children:
+        return [(schema, indexes) for indexes in alike(rows).values()]
+    found: dict[tuple[Schema, tuple[str, ...]], list[int]] = {}
+    for index, (instance, row) in enumerate(zip(instances, rows, strict=True)):
+        found.setdefault((schema_of(instance), tuple(row)), []).append(index)
+    return [(model, indexes) for (model, _), indexes in found.items()]
 
 
 def alike(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[int]]:
