@@ -176,6 +176,43 @@ def test_words_that_postgresql_tells_in_others_again(database: Revising, own_url
     assert left.empty, left.text
 
 
+def test_constraints_over_odd_names_and_relations(database: Revising, own_url: str, tmp_path: Path) -> None:
+    engine = database.connection.dialect.name
+    speed = "`wind speed`" if engine == "mysql" else '"wind speed"'
+    included = [orm.Index("code", name="included", include=["owner"])] if engine == "postgresql" else []
+    models = orm.Registry()
+
+    class Owner(orm.Model):
+        name = orm.String(max_length=20)
+
+        class Meta:
+            registry = models
+
+    class Shelf(orm.Model):
+        speed = orm.Integer(column="wind speed")
+        code = orm.String(max_length=20, column="theCode")
+        owner = orm.ForeignKey("Owner", index=False)
+        other = orm.ForeignKey("Owner")
+        flag = orm.Boolean()
+
+        class Meta:
+            registry = models
+            constraints = [
+                orm.UniqueConstraint(orm.F("owner").asc(), "code", name="UQ Odd"),
+                orm.UniqueConstraint("other", "speed"),
+                orm.CheckConstraint(sa.text(f"{speed} in (1, 5, 9)"), name="Three x"),
+                orm.CheckConstraint(orm.Q(owner__gt=0), name="two"),
+                orm.CheckConstraint(orm.Q(flag=True), name="four"),
+            ]
+            indexes = [orm.Index("-code", "owner", name="Mixed Case"), *included]
+
+    database.create_all(models)
+    text = check_round_trip(database, own_url, tmp_path / "inspected.py")
+    check_format(tmp_path / "inspected.py")
+    assert "Left out" not in text
+    assert 'orm.Index("-theCode", "owner", name="Mixed Case")' in text
+
+
 class Mood(enum.Enum):
     GOOD = "good"
     BAD = 'it\'s "bad"'
