@@ -10,8 +10,9 @@ from orm import cleaning, persistence, writing
 from orm.constraints import UniqueConstraint
 from orm.database import Database
 from orm.engines import engine_name
-from orm.exceptions import FieldError, NotSupportedError, ValidationError
+from orm.exceptions import FieldError, NotSupportedError, UniqueViolation, ValidationError
 from orm.exclusion import ExclusionConstraint
+from orm.hierarchy import heirs
 from orm.instances import forget_relation, schema_of
 from orm.schema import Instance, Schema
 from orm.specs import FieldSpec
@@ -195,10 +196,26 @@ async def insert_all(
                 else:
                     known = await _insert_chunk(database, schema, conflict, some)
                 made.update(zip(part, known, strict=True))
+        _refuse_other_classes(schema, made.values())
     for index, instance in enumerate(instances):
         known_row = made[index]
         if known_row is not None:
             _become(instance, rows[index], known_row, database)
+
+
+def _refuse_other_classes(schema: Schema, made: Iterable[Made]) -> None:
+    """Refuse rows that are there already, and are of another model with columns in the same table."""
+    kind = schema.root.discriminator
+    if kind is None or schema.concrete is schema.root:
+        return
+    own = {found.identity for found in (schema.concrete, *heirs(schema.concrete))}
+    for row in made:
+        if row is not None and row.get(kind.name, schema.identity) not in own:
+            key = {spec.name: row.get(spec.name) for spec in schema.keys}
+            raise UniqueViolation(
+                f"A row of {schema.root.name} has these unique values already, and is no {schema.name}: {key}, "
+                f"{kind.name}={row[kind.name]!r}. Choose other values."
+            )
 
 
 def _can_conflict(conflict: Conflict, row: Values) -> bool:

@@ -187,7 +187,7 @@ class Invoice(Paper):
 
 
 class Letter(Paper):
-    text: orm.Field[str | None] = orm.String(max_length=40, null=True, default=None)
+    code: orm.Field[str | None] = orm.String(max_length=10, null=True, default=None, unique=True)
     to: Any = orm.ForeignKey("Person", null=True, default=None, on_delete=orm.SET_NULL, related_name="letters")
     site_country: orm.Field[str | None] = orm.String(max_length=2, null=True, default=None)
     site_code: orm.Field[int | None] = orm.Integer(null=True, default=None)
@@ -195,6 +195,13 @@ class Letter(Paper):
 
     class Meta(Paper.Meta):
         polymorphic_identity = 2
+
+
+class Postcard(Letter):
+    picture: orm.Field[str | None] = orm.String(max_length=10, null=True, default=None)
+
+    class Meta(Letter.Meta):
+        polymorphic_identity = 3
 
 
 class Folder(Base):
@@ -443,6 +450,27 @@ async def test_writes_of_heirs(rows: dict[str, Any]) -> None:
     assert await Desk.objects.filter(party__firm__site__depot__code=2).delete() == 1
     assert await Site.objects.filter(desks__party__name="x").delete() == 2
     assert await Desk.objects.unfiltered().values_list("label", flat=True) == ["k3"]
+
+
+async def test_conflicts_with_rows_of_other_classes_in_a_table(rows: dict[str, Any]) -> None:
+    letter = await Letter.objects.create(label="first", code="a")
+    card = await Postcard.objects.create(label="second", code="b")
+    for options in ({"ignore_conflicts": True}, {"update_conflicts": True, "update_fields": ["label"]}):
+        cards = [Postcard(label="new", code="c"), Postcard(label="other", code="a")]
+        with pytest.raises(
+            orm.UniqueViolation, match=r"A row of Paper has these .*, and is no Postcard: .*kind=2\. Ch"
+        ):
+            await Postcard.objects.unfiltered().bulk_create(cards, unique_fields=["code"], **options)
+        assert [one.pk for one in cards] == [None, None]
+    assert await Letter.objects.filter(code__isnull=False).values_list("pk", "label", "version") == [
+        (letter.pk, "first", 1),
+        (card.pk, "second", 1),
+    ]
+    cards = [Postcard(label="third", code="b"), Postcard(label="fourth", code="c")]
+    await Postcard.objects.unfiltered().bulk_create(
+        cards, unique_fields=["code"], update_conflicts=True, update_fields=["label"]
+    )
+    assert [(one.pk == card.pk, one.label, one.version) for one in cards] == [(True, "third", 2), (False, "fourth", 1)]
 
 
 async def _refuse(event: Any) -> None:
