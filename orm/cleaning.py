@@ -230,9 +230,16 @@ def _problems_of_clean(instance: Instance, schema: Schema, *, broken: bool) -> P
         return [_located(instance, schema, problem) for problem in error.errors()]
     except ValueError as error:
         return [_located(instance, schema, {"type": "value_error", "loc": (), "msg": str(error)})]
-    except Exception:
-        if not broken:
+    except Exception as error:
+        if broken:
+            return []
+        computed = [name for name in schema.fields if isinstance(slot(instance, name), COMPUTED)]
+        if not computed:
             raise
+        raise FieldError(
+            f"{schema.name}.clean() cannot look at {', '.join(computed)}, which the database is to compute. Give a "
+            f"value, or use {schema.name}.objects.filter(…).update(…), which calls no clean()."
+        ) from error
     return []
 
 

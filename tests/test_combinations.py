@@ -432,6 +432,11 @@ async def test_writes_of_heirs(rows: dict[str, Any]) -> None:
     made, created = await Depot.objects.update_or_create({"size": 8}, country=rows["germany"], code=2)
     assert (made, made.doubled, created) == (rows["bonn"], 16, False)
     ann = await Person.objects.get(pk=rows["ann"].pk)
+    with pytest.raises(
+        orm.FieldError, match=r"^Person\.clean\(\) cannot look at age, which the database is to compute"
+    ):
+        await ann.update(age=F("age") + 1)
+    ann = await Person.objects.get(pk=ann.pk)
     stale = await Party.objects.defer("wealth").get(pk=ann.pk)
     ann.age = 5
     await ann.save()
