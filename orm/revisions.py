@@ -163,7 +163,7 @@ def _complete_table(
 def _is_gone(own: _Steps, name: str, told: Told, reflected: set[str | None]) -> bool:
     """Whether to drop what no model has: of what Alembic reads it says so itself, but the way back needs all of it."""
     if told.kind == "unique" or (told.kind == "index" and name in reflected):
-        return any(isinstance(step, ops.DropIndexOp) for step in own.about(name))
+        return any(isinstance(step, (ops.DropIndexOp, ops.DropConstraintOp)) for step in own.about(name))
     return True
 
 
