@@ -107,8 +107,9 @@ class _Steps:
         upgrade.ops[position : position + 1] = [self.first, self.own, self.last]
 
     def about(self, name: str) -> list[Any]:
-        """What Alembic found for a constraint or an index."""
-        return [step for step in self.own.ops if name in (_get(step, "index_name"), _get(step, "constraint_name"))]
+        """What Alembic found for a constraint or an index; MySQL's own index of a foreign key has the name of that."""
+        found = [step for step in self.own.ops if name in (_get(step, "index_name"), _get(step, "constraint_name"))]
+        return [step for step in found if _get(step, "constraint_type") != "foreignkey"]
 
     def forget(self, steps: list[Any]) -> None:
         """Leave some steps out."""

@@ -6,6 +6,7 @@ referred to; and the copies of SQLite's batch mode make indexes without their or
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, cast
 
 import sqlalchemy as sa
@@ -30,6 +31,9 @@ _RANKS: Final[tuple[tuple[type[ops.MigrateOperation], int], ...]] = (
     (ops.AddConstraintOp, _INDEXES),
     (ops.DropTableOp, _LAST),
 )
+
+
+_TOLD_COLUMN: Final = re.compile(r"`((?:[^`]|``)+)`")
 
 
 def arrange(upgrade: ops.UpgradeOps, engine: str) -> None:
@@ -76,6 +80,10 @@ def _first_columns(part: ops.MigrateOperation) -> set[str]:
     """The column that an index or a unique constraint which is made or dropped begins with."""
     columns: list[Any] = []
     if isinstance(part, (ops.CreateIndexOp, ops.DropIndexOp)):
+        first: Any = next(iter(part.to_index().expressions))
+        told = _TOLD_COLUMN.match(str(first))  # in the server's own words
+        if told is not None:
+            return {told[1].replace("``", "`")}
         columns = list(part.to_index().columns)
     elif isinstance(part, ops.CreateUniqueConstraintOp):
         return {str(part.columns[0])}

@@ -87,6 +87,14 @@ def test_there_and_back(database: Revising) -> None:
 _SMALL = Column("small", (("comment", "what it is"),))
 # Pairs whose revision was wrong once, each the smallest that was found.
 _FOUND: dict[str, tuple[Schema, Schema]] = {
+    "MySQL's key goes while its index does": (
+        {"Blue": Table(), "Red": Table(keys={"owner": ("Blue", ())})},
+        {"Blue": Table(), "Red": Table(keys={"owner": ("Blue", (("on_delete", "RESTRICT"), ("index", False)))})},
+    ),
+    "MySQL's own index of a key goes after it": (
+        {"Red": Table(keys={"owner": ("Red", (("on_delete", "RESTRICT"), ("index", False)))})},
+        {"Red": Table()},
+    ),
     "a copy of SQLite's keeps AUTOINCREMENT": ({"Red": Table()}, {"Red": Table(keys={"owner": ("Red", ())})}),
     "a dropped table has its key on the way back": ({"Red": Table()}, {"Green": Table()}),
     "a number becomes a boolean": ({"Red": Table({"a": Column("boolean")})}, {"Red": Table({"a": Column("small")})}),
