@@ -401,6 +401,11 @@ class QuerySet(Rows[M]):
         found = await self._locked_or_none(words)
         if found is None:
             await self._refuse_hidden(words)
+            if self._schema.implied is not None and self._schema.implied.always is not None:
+                raise UniqueViolation(
+                    f"The table {self._schema.tablename!r} has a row with {_listed(words)} that is no "
+                    f"{self._schema.name}, so there cannot be another one. Choose other values."
+                )
             raise self._schema.does_not_exist(f"No {self._schema.name} matches. {self._explanation((), dict(words))}")
         return found
 
@@ -412,10 +417,9 @@ class QuerySet(Rows[M]):
         schema, lifted = self._schema, self.query.selection.lifted
         names = schema.implied.holding(lifted) if schema.implied is not None else ()
         if names and await self.unfiltered()._locked_or_none(words) is not None:
-            wanted = ", ".join([f"{name}={value!r}" for name, value in words.items()])
             raise UniqueViolation(
-                f"{schema.name} has a row with {wanted}, which a default filter hides ({', '.join(names)}), so there "
-                "cannot be another one. Choose other values, or call unfiltered() before."
+                f"{schema.name} has a row with {_listed(words)}, which a default filter hides ({', '.join(names)}), so "
+                "there cannot be another one. Choose other values, or call unfiltered() before."
             )
 
     async def update_or_create(
@@ -475,6 +479,10 @@ def _planner(
 def _matched(written: tuple[Outcome, list[Any]]) -> int:
     """How many rows an UPDATE or DELETE matched."""
     return written[0].rowcount
+
+
+def _listed(words: Mapping[str, Any]) -> str:
+    return ", ".join([f"{name}={value!r}" for name, value in words.items()])
 
 
 class Objects:

@@ -478,6 +478,14 @@ async def test_conflicts_with_rows_of_other_classes_in_a_table(rows: dict[str, A
     assert [(one.pk == card.pk, one.label, one.version) for one in cards] == [(True, "third", 2), (False, "fourth", 1)]
 
 
+async def test_a_row_of_another_class_has_the_unique_value(rows: dict[str, Any]) -> None:
+    await Letter.objects.create(label="first", code="a")
+    for method in (Postcard.objects.get_or_create, Postcard.objects.update_or_create):
+        with pytest.raises(orm.UniqueViolation):
+            await method({"label": "second"}, code="a")
+    assert await Paper.objects.filter(letter__code="a").values_list("label", flat=True) == ["first"]
+
+
 async def _refuse(event: Any) -> None:
     raise RefusedError
 
