@@ -17,8 +17,9 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from orm import connecting, migrations, revisions
+from orm import connecting, migrations
 from orm.database.url import parse
+from orm.migrations import revisions
 from orm.registry import Registry
 
 

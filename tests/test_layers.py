@@ -138,28 +138,17 @@ LAYERS = {
     "orm.models": 8,
     "orm": 9,
     "orm.migrations": 9,
-    "orm.revisions": 9,
-    "orm.catalogs": 9,
-    "orm.verbatim": 9,
     "orm.wording": 9,
     "orm.reflection": 9,
-    "orm.renames": 9,
     "orm.operations": 9,
-    "orm.alterations": 9,
-    "orm.computed": 9,
     "orm.sqlitewords": 9,
-    "orm.additions": 9,
-    "orm.copies": 9,
-    "orm.enumtypes": 9,
     "orm.connecting": 9,
     "orm.cli": 9,
     "orm.__main__": 9,
-    "orm.rendering": 9,
-    "orm.steps": 9,
 }
 """A module's layer; a package's counts for every module in it. Imports run to a lower layer, or within one."""
 
-PACKAGES = ("orm.cli", "orm.database", "orm.functions")
+PACKAGES = ("orm.cli", "orm.database", "orm.functions", "orm.migrations")
 
 OPTIONAL = {"aiomysql", "aiosqlite", "alembic", "asyncmy", "asyncpg", "databases", "pymysql"}
 """What may be imported inside a function, because it may not be installed."""

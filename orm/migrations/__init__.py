@@ -38,9 +38,10 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
-from orm import alterations, connecting, copies, enumerations, renames, rendering, revisions, steps, support
+from orm import connecting, enumerations, support
 from orm.database.url import DatabaseURL, Options, parse
 from orm.exceptions import InterfaceError
+from orm.migrations import alterations, copies, renames, rendering, revisions, steps
 from orm.registry import Registry
 
 _OURS: Final = {
@@ -73,7 +74,7 @@ def _compare_computed(
     inspected: sa.Column[Any],
     declared: sa.Column[Any],
 ) -> PriorityDispatchResult:
-    """Leave a column alone that is computed, or was: `orm.computed` compares it, and Alembic only warns."""
+    """Leave a column alone that is computed, or was: `orm.migrations.computed` compares it, and Alembic only warns."""
     either = inspected.computed is not None or declared.computed is not None
     return PriorityDispatchResult.STOP if either else PriorityDispatchResult.CONTINUE
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
 from orm import enumerations
-from orm.renames import Call
+from orm.migrations.renames import Call
 
 _THERE: Final = sa.text(
     "SELECT t.typname, array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_type t "

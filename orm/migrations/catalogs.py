@@ -17,7 +17,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex
 
-from orm.renames import Renamed
+from orm.migrations.renames import Renamed
 from orm.wording import Told, as_text, checks_of_table, tokens
 
 Rule = sa.Index | sa.Constraint
