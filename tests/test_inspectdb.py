@@ -383,3 +383,9 @@ def test_texts_are_quoted_as_the_formatter_does() -> None:
     for value, wanted in texts.items():
         assert quoted(value) == wanted
         assert eval(quoted(value)) == value
+
+
+def test_the_command_needs_no_alembic() -> None:
+    code = "import sys; sys.modules['alembic'] = None; from orm.cli.main import main; sys.exit(main(['--version']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -139,6 +139,7 @@ LAYERS = {
     "orm": 9,
     "orm.migrations": 9,
     "orm.wording": 9,
+    "orm.catalogs": 9,
     "orm.reflection": 9,
     "orm.operations": 9,
     "orm.sqlitewords": 9,

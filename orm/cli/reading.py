@@ -9,9 +9,8 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect, Inspector
 
-from orm import reflection, sqlitewords
+from orm import catalogs, reflection, sqlitewords
 from orm.exceptions import InterfaceError
-from orm.migrations import catalogs
 from orm.wording import Told
 
 

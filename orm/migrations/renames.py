@@ -18,35 +18,9 @@ from alembic.util import PriorityDispatchResult
 from sqlalchemy.engine import Inspector
 
 from orm import operations, reflection
+from orm.catalogs import Key, Renamed
 from orm.exceptions import FieldError
 from orm.tables import RENAMED_FROM
-
-Key = tuple[str | None, str]
-"""A table: its schema, `None` for the default one, and its name."""
-
-
-@dataclass(frozen=True)
-class Renamed:
-    """What becomes of a table, told by its new name.
-
-    Attributes:
-        columns: the new names of columns, by the old ones.
-        indexes: the new names of indexes.
-        constraints: the new names of unique constraints and foreign keys.
-    """
-
-    schema: str | None
-    old: str
-    new: str
-    columns: Mapping[str, str] = field(default_factory=dict[str, str])
-    indexes: Mapping[str, str] = field(default_factory=dict[str, str])
-    constraints: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    @property
-    def key(self) -> Key:
-        """The table as it will be."""
-        return (self.schema, self.new)
-
 
 # ---------------------------------------------------------------- what was renamed
 

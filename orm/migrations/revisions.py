@@ -16,9 +16,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import sqla_compat
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
-from orm import reflection
-from orm.migrations import additions, catalogs, computed, copies, enumtypes, renames, steps, verbatim
-from orm.migrations.catalogs import Catalog, Rule
+from orm import catalogs, reflection
+from orm.catalogs import Catalog, Rule
+from orm.migrations import additions, computed, copies, enumtypes, renames, steps, verbatim
 from orm.wording import Told
 
 NEEDLESS_WARNINGS: Final = (

@@ -12,9 +12,10 @@ from typing import Any, Final, cast
 import sqlalchemy as sa
 from alembic.operations import ops
 
+from orm.catalogs import Key
 from orm.migrations.additions import Remark, WithoutDefault
 from orm.migrations.enumtypes import BeforeTypes
-from orm.migrations.renames import Call, Key, RenameTable
+from orm.migrations.renames import Call, RenameTable
 
 _FIRST, _FOREIGN, _PARTS, _TABLES, _COLUMNS, _INDEXES, _NEW_FOREIGN, _LAST, _TYPES = (0, 1, 2, 3, 4, 6, 7, 8, 9)
 _FILLED = 5

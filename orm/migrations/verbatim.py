@@ -14,10 +14,10 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import conv
 
+from orm.catalogs import single_percents
 from orm.database.dialects import dialect_named
 from orm.definitions import Definition
 from orm.exceptions import NotSupportedError
-from orm.migrations.catalogs import single_percents
 from orm.wording import Told, as_text, listed, tokens
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import sqlalchemy as sa
@@ -17,8 +17,34 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateIndex
 
-from orm.migrations.renames import Renamed
 from orm.wording import Told, as_text, checks_of_table, tokens
+
+Key = tuple[str | None, str]
+"""A table: its schema, `None` for the default one, and its name."""
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """What becomes of a table, told by its new name.
+
+    Attributes:
+        columns: the new names of columns, by the old ones.
+        indexes: the new names of indexes.
+        constraints: the new names of unique constraints and foreign keys.
+    """
+
+    schema: str | None
+    old: str
+    new: str
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    indexes: Mapping[str, str] = field(default_factory=dict[str, str])
+    constraints: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def key(self) -> Key:
+        """The table as it will be."""
+        return (self.schema, self.new)
+
 
 Rule = sa.Index | sa.Constraint
 """A constraint or an index of a model's table."""
