@@ -65,7 +65,7 @@ _EXTENSIONS: Final = (alterations, copies)
 _PLUGIN.add_autogenerate_comparator(renames.compare, "schema", priority=DispatchPriority.FIRST)
 
 
-def _compare_computed(
+def _compare_made(
     _autogenerate: AutogenContext,
     _step: AlterColumnOp,
     _schema: str | None,
@@ -74,12 +74,16 @@ def _compare_computed(
     inspected: sa.Column[Any],
     declared: sa.Column[Any],
 ) -> PriorityDispatchResult:
-    """Leave a column alone that is computed, or was: `orm.migrations.computed` compares it, and Alembic only warns."""
-    either = inspected.computed is not None or declared.computed is not None
-    return PriorityDispatchResult.STOP if either else PriorityDispatchResult.CONTINUE
+    """Leave a column alone that is computed, or was: `orm.migrations.computed` compares it, and Alembic only warns.
+
+    So is a key that the database makes: IDENTITY does what SERIAL does, of which alone models tell.
+    """
+    computed = inspected.computed is not None or declared.computed is not None
+    key = inspected.identity is not None and declared.identity is None and declared.autoincrement is True
+    return PriorityDispatchResult.STOP if computed or key else PriorityDispatchResult.CONTINUE
 
 
-_PLUGIN.add_autogenerate_comparator(_compare_computed, "column", "server_default", priority=DispatchPriority.FIRST)
+_PLUGIN.add_autogenerate_comparator(_compare_made, "column", "server_default", priority=DispatchPriority.FIRST)
 server_defaults.setup(_PLUGIN)  # Alembic's own, which must come after ours
 _DEFAULTS: Final = "~alembic.autogenerate.defaults"
 """Leaves out Alembic's plugin with the same comparators."""
