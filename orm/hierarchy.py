@@ -79,6 +79,7 @@ def enter(schema: Schema) -> None:
     if host is not schema and schema.concrete is schema:
         host.guests.append(schema)
         if "table" in host.__dict__:
+            host.registry.build_table(host, trial=True)  # which refuses the model before anything is changed
             extend_table(schema, host.table)
     for known in family(schema):
         known.plans.clear()
@@ -172,7 +173,7 @@ def seen_from(
         return None
     if name in schema.fields:
         return (*schema.steps.get(name, ()), *path)
-    holder = other
-    while holder.parent is not None and name in holder.parent.fields:
-        holder = holder.parent
-    return (*way_to(schema, holder), *path)
+    first = other
+    while first.parent is not None and name in first.parent.fields:
+        first = first.parent
+    return (*way_to(schema, first), *path)

@@ -30,7 +30,7 @@ class Registry(BaseRegistry):
         self.database = database
         self._unresolved: list[tuple[Schema, RelationSpec]] = []
         self._awaited: dict[str, list[tuple[str, RelationSpec]]] = {}
-        self._metadata = sa.MetaData(naming_convention=tables.NAMING_CONVENTION)
+        self._metadata = _new_metadata()
 
     def __repr__(self) -> str:
         return f"<Registry of {len(self.schemas)} models: {', '.join(self.schemas) or 'none yet'}>"
@@ -148,12 +148,13 @@ class Registry(BaseRegistry):
             raise InterfaceError("The registry has no database. Give it one: registry.database = database.")
         return target
 
-    def build_table(self, schema: Schema) -> sa.Table:
-        """The table of a schema, made in this registry's metadata."""
+    def build_table(self, schema: Schema, *, trial: bool = False) -> sa.Table:
+        """The table of a schema, made in this registry's metadata, or in none for a `trial`. Raises `FieldError`."""
+        metadata = _new_metadata() if trial else self._metadata
         columns = [_column(schema, spec) for spec in schema.columns.values()]
         table = sa.Table(
             schema.tablename,
-            self._metadata,
+            metadata,
             *columns,
             *([sa.PrimaryKeyConstraint(*[spec.name for spec in schema.keys])] if schema.key.parts else []),
             schema=schema.options.schema,
@@ -167,9 +168,13 @@ class Registry(BaseRegistry):
             for member in (schema, *schema.guests):
                 extend_table(member, table)
         except FieldError:
-            self._metadata.remove(table)
+            metadata.remove(table)
             raise
         return table
+
+
+def _new_metadata() -> sa.MetaData:
+    return sa.MetaData(naming_convention=tables.NAMING_CONVENTION)
 
 
 def _is_complete(known: Mapping[str, Schema], schema: Schema, spec: RelationSpec) -> bool:

@@ -18,11 +18,7 @@ import sqlalchemy as sa
 
 from orm.database import Database
 from orm.exceptions import DoesNotExist, FieldError, InterfaceError, MultipleObjectsReturned
-from orm.keys import (
-    attribute_of,
-    composite,
-    with_values,
-)
+from orm.keys import attribute_of, composite, with_values
 from orm.specs import MISSING, BoundedCache, FieldSpec, GenericKey, Implied, Named, RelationSpec
 from orm.states import InstanceState
 from orm.tables import TablePart
@@ -155,8 +151,8 @@ class BaseRegistry(ABC):
         """A relation of a schema. Raises `FieldError` when its target was never declared, or has not what it needs."""
 
     @abstractmethod
-    def build_table(self, schema: Schema) -> sa.Table:
-        """The table of a schema, made in the registry's metadata."""
+    def build_table(self, schema: Schema, *, trial: bool = False) -> sa.Table:
+        """The table of a schema, made in the registry's metadata, or in none for a `trial`. Raises `FieldError`."""
 
     def filter_names(self) -> list[str]:
         """The names of all default filters."""
@@ -291,7 +287,9 @@ class Schema:
         return alone + [self.key_field(spec).fields for spec in keys]
 
     def composite(self, fields: Sequence[FieldSpec]) -> FieldSpec:
-        """The field that stands for several ones, as what a foreign key of several fields refers to."""
+        """The field that stands for these, as what a foreign key refers to: of one, the field itself."""
+        if len(fields) == 1:
+            return fields[0]
         if tuple(fields) == self.keys:
             return self.key
         name = "_".join(["_key", *[spec.name for spec in fields]])
@@ -331,10 +329,12 @@ class Schema:
         return self.steps.get(relation.near.fields[0].name, ()) + relation.hops
 
     def take_back(self, count: int, refused: Collection[Schema]) -> None:
-        """Have the first so many relations again, none of them to models that were refused."""
+        """Have the first so many relations again, none of them to models that were refused, and none of these heirs."""
         for name in list(self.relation_specs)[count:]:
             del self.relation_specs[name]
         self._relations = {name: found for name, found in self._relations.items() if found.target not in refused}
+        for heirs in (self.children, self.guests):
+            heirs[:] = [schema for schema in heirs if schema not in refused]
 
     @cached_property
     def table(self) -> sa.Table:

@@ -55,6 +55,38 @@ def test_a_model_that_comes_after_the_tables(way: str) -> None:
     assert {f"ix_{table}_beds", f"ix_{table}_beds_{'id' if way == 'joined' else 'name'}"} <= indexes
 
 
+def test_a_model_that_is_refused_after_the_tables_leaves_nothing() -> None:
+    models = Registry()
+
+    class Hall(orm.Model):
+        kind = orm.String(max_length=20)
+        seats = orm.Integer()
+
+        class Meta:
+            registry = models
+            polymorphic_on = "kind"
+            indexes = [orm.Index("seats")]
+
+    def declare(index: str) -> Any:
+        class Cinema(Hall):
+            screens = orm.Integer(null=True)
+
+            class Meta:
+                inheritance = "single"
+                indexes = [orm.Index(index)]
+
+        return Cinema
+
+    schema, table = Hall.__schema__, Hall.table
+    with pytest.raises(orm.FieldError, match="Cinema has two constraints or indexes with the name 'ix_hall_seats'"):
+        declare("seats")
+    assert (schema.children, schema.guests) == ([], [])
+    assert (table.c.keys(), len(table.indexes)) == (["id", "kind", "seats"], 1)
+    cinema = declare("screens")
+    assert schema.guests == [cinema.__schema__]
+    assert (cinema.table is table, table.c.keys(), len(table.indexes)) == (True, ["id", "kind", "seats", "screens"], 2)
+
+
 @pytest.mark.parametrize("way", ["joined", "single"])
 def test_migrations(own_url: str, way: str) -> None:
     with revising(own_url) as database:
