@@ -38,14 +38,18 @@ from orm.specs import MISSING
 from orm.states import InstanceState
 
 
-def _restore(model: Any, values: dict[str, Any], state: tuple[bool, set[str]] | None, extra: Any) -> Any:
+def _restore(model: Any, values: dict[str, Any], state: tuple[Any, ...] | None, extra: Any) -> Any:
     """An unpickled instance."""
     instance = object.__new__(model.__schema__.row)
     for name, value in values.items():
         set_attribute(instance, name, value)
     if state is not None:
-        instance._state = InstanceState(new=state[0])
-        instance._state.changed = set(state[1])
+        new, changed, *known = state
+        instance._state = InstanceState(new=new)
+        instance._state.changed = set(changed)
+        if known:
+            schema = model.__schema__
+            instance._state.known = schema.composite([schema.fields[name] for name in known])
     if extra:
         instance.__dict__.update(extra)
     instance.__class__ = model
@@ -229,7 +233,11 @@ class Model(Instance, metaclass=ModelMeta):
 
         def __reduce__(self):
             state = slot(self, "_state")
-            kept = (state.new, state.changed) if state is not None else None
+            kept = None
+            if state is not None:
+                known = getattr(state, "known", None)
+                names = () if known is None else [part.name for part in known.fields]
+                kept = (state.new, state.changed, *names)
             return _restore, (type(self), held(self), kept, self.__dict__ or None)
 
     def __eq__(self, other: object) -> bool:

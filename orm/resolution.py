@@ -28,7 +28,7 @@ def _referred(schema: Schema, spec: RelationSpec, target: Schema) -> FieldSpec:
     if spec.to_fields:
         parts = named_fields(f"{where}: to_fields", spec.to_fields, target.fields)
         check_unique(where, target.name, parts, target.unique_sets())
-        far = parts[0] if len(parts) == 1 else target.composite(parts)
+        far = target.composite(parts)
     check_width(where, near, target.name, far)
     if spec.from_fields:
         for one, other in zip(near.fields, far.fields, strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -54,6 +56,9 @@ class Flag(Base):
         "Country", primary_key=True, on_delete=orm.CASCADE, related_name="flag"
     )
     colors: orm.Field[str] = orm.String(max_length=20)
+
+    def __len__(self) -> int:
+        return len(self.colors)
 
 
 class Salute(Base):
@@ -111,6 +116,22 @@ async def test_what_is_reached_over_another_field_cannot_be_saved_before_it_is_l
     await country.update(number=3)
     assert await Country.objects.filter(code="AU", number=3).exists()
     assert [city.country_id for city in await country.cities] == ["AU"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("again", [copy.copy, lambda one: pickle.loads(pickle.dumps(one))], ids=["copied", "pickled"])
+async def test_what_is_reached_over_another_field_is_copied_with_it(world: orm.Database, again: Any) -> None:
+    city = await City.objects.create(country_id="AU", number=2, region="north")
+    assert (await again(city.country).load()).number == 1
+    assert (await again(city.area).load()).code == "AT"
+
+
+async def test_rows_are_related_to_an_instance_that_counts_as_false(world: orm.Database) -> None:
+    white = await Flag.objects.create(country=await Country.objects.get(code="AT"), colors="white")
+    plain = await Flag.objects.create(country=await Country.objects.get(code="AU"), colors="")
+    salute = await Salute.objects.create(flag=white, guns=21)
+    await plain.salutes.add(salute)  # type: ignore[attr-defined]
+    assert (bool(plain), salute.flag, salute.flag_id) == (False, plain, plain.pk)  # type: ignore[attr-defined]
+    assert await Salute.objects.filter(flag=plain).count() == 1
 
 
 async def test_a_shared_key(world: orm.Database) -> None:
