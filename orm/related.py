@@ -236,7 +236,7 @@ class RelatedQuerySet(QuerySet[M]):
         async with self._target().transaction():
             by = self._told_by()
             there = set(await self._all().values_list(by.label, flat=True))
-            gone = [key for key in there if key not in set(keys)]
+            gone = list(there.difference(keys))
             if gone:
                 await self._unlink(gone)
                 self._forget()
@@ -284,8 +284,9 @@ class RelatedQuerySet(QuerySet[M]):
         """Note on the related instances what their rows say now."""
         relation = self._relation
         if relation.through is None and relation.inverse is not None:
+            pointing = _pointing(relation, None if owner is None else slot(owner, relation.near.name))
             for one in instances:
-                for name, value in _pointing(relation, owner and slot(owner, relation.near.name)).items():
+                for name, value in pointing.items():
                     set_attribute(one, name, value)
                 set_attribute(one, relation.inverse, owner)
 
