@@ -81,7 +81,7 @@ def _set_key(instance: Instance, schema: Schema, key: FieldSpec, value: Any) -> 
 def _set_relation(instance: Instance, schema: Schema, spec: RelationSpec, value: Any) -> None:
     if spec.attribute is None:
         raise not_settable(schema, spec.name)
-    key = None if value is None else value
+    key = None
     if value is not None:
         relation = schema.relation(spec.name)
         assert relation is not None

@@ -12,6 +12,7 @@ from orm import writing
 from orm.database import Database
 from orm.exceptions import FieldError
 from orm.expressions import Reference
+from orm.hierarchy import holder
 from orm.query import Node, walk
 from orm.schema import Schema
 from orm.specs import FieldSpec
@@ -127,8 +128,8 @@ async def _read_by(
 ) -> dict[Any, Row]:
     if schema.link is None:
         return await writing.read_columns(database, schema, fields, keys, key=key, write=write)
-    holder = next(table for table in schema.tables if key.fields[0].name in table.fields)
-    told = await writing.read_columns(database, holder, holder.keys, keys, key=key, write=write)
+    table = holder(schema, key.fields[0])
+    told = await writing.read_columns(database, table, table.keys, keys, key=key, write=write)
     own = {value: writing.key_in(schema, row) for value, row in told.items()}
     rows = await read_columns(database, schema, fields, list(own.values()), write=write) if own else {}
     return {value: told[value] | rows[at] for value, at in own.items() if at in rows}

@@ -60,6 +60,7 @@ class Parameter:
         position: the index among the query's values.
         type: the column type that turns the value into the driver's form, or `None` to send it as it is.
         prepare: what is done to the value before.
+        item: the index of one of several values that the value consists of: that of a key of several fields.
     """
 
     position: int
