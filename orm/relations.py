@@ -227,7 +227,7 @@ def _check_constraint(name: str, options: Mapping[str, Any]) -> None:
             raise FieldError(f"{name}: without a constraint the database does nothing {option}. Leave one of them out.")
 
 
-_OF_A_COLUMN: Final = ("null", "default", "primary_key", "column", "comment", "to_field")
+_OF_A_COLUMN: Final = ("null", "default", "primary_key", "column", "comment", "renamed_from", "to_field")
 """What a key has no use for that other fields hold; `default=None` tells type checkers that it may be left out."""
 
 

@@ -213,6 +213,7 @@ async def test_a_deferred_key_is_checked_at_the_end(database: orm.Database) -> N
         ({"from_fields": ("a", "b"), "null": True}, "no column of its own, so null has no meaning"),
         ({"from_fields": ("a", "b"), "default": 3}, "no column of its own, so default has no meaning"),
         ({"from_fields": ("a", "b"), "to_field": "a"}, "so to_field has no meaning"),
+        ({"from_fields": ("a", "b"), "renamed_from": "c"}, "so renamed_from has no meaning"),
         ({"from_fields": ("a", "x")}, "M.to: from_fields names 'x', and there is no such field"),
         ({"from_fields": ("a", "b"), "on_delete": orm.SET_NULL}, "on_delete=SET_NULL needs null=True in a"),
         ({"from_fields": ("a", "b"), "on_delete": orm.SET_DEFAULT}, "on_delete=SET_DEFAULT needs a default of a"),
