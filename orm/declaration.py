@@ -49,12 +49,16 @@ _META: Final = (
     "polymorphic_identity",
 )
 
-_LISTS: Final[Mapping[str, tuple[type, ...]]] = {
-    "ordering": (object,),
-    "constraints": (UniqueConstraint, CheckConstraint, ExclusionConstraint),
-    "indexes": (Index,),
+_LISTS: Final[Mapping[str, Mapping[str, type]]] = {
+    "ordering": {"any": object},
+    "constraints": {
+        "orm.UniqueConstraint": UniqueConstraint,
+        "orm.CheckConstraint": CheckConstraint,
+        "orm.postgresql.ExclusionConstraint": ExclusionConstraint,
+    },
+    "indexes": {"orm.Index": Index},
 }
-"""The options that are lists, and what is in them."""
+"""The options that are lists, and what is in them, by the names that users import."""
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -73,9 +77,8 @@ def options_of(name: str, said: Mapping[str, Any]) -> Options:
             raise FieldError(f"{name}.Meta.{option} is a list, not {items!r}.")
         given[option] = tuple(items)  # pyright: ignore[reportUnknownArgumentType]
         for item in given[option]:
-            if not isinstance(item, kinds):
-                known = " and ".join([f"orm.{kind.__name__}" for kind in kinds])
-                raise FieldError(f"{name}.Meta.{option} has {known} objects, not {item!r}.")
+            if not isinstance(item, tuple(kinds.values())):
+                raise FieldError(f"{name}.Meta.{option} has {' and '.join(kinds)} objects, not {item!r}.")
     given["default_filters"] = _filters(name, given.get("default_filters", {}))
     _check_kinds(name, given)
     for option in _TEXTS:

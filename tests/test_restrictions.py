@@ -114,6 +114,7 @@ def declare(**body: Any) -> Any:
         ({"ordering": ["txt"]}, "Thing.Meta.ordering: Thing has no field 'txt'. Choose from: id, text"),
         ({"indexes": [orm.Index("txt", name="x")]}, "Thing has no field 'txt'. Choose from: id, text"),
         ({"indexes": ["text"]}, "Thing.Meta.indexes has orm.Index objects, not 'text'"),
+        ({"constraints": [3]}, "orm.CheckConstraint and orm.postgresql.ExclusionConstraint objects, not 3"),
         ({"constraints": [orm.UniqueConstraint("txt")]}, "Thing has no field 'txt'"),
         ({"constraints": [orm.CheckConstraint(orm.Q(txt=1), name="x")]}, "Thing.* has no field 'txt'"),
     ],
