@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import sqlalchemy as sa
 from pydantic_core import core_schema
@@ -45,7 +45,7 @@ class CompositeKey:
         return parts
 
 
-def CompositePrimaryKey(*names: str, init: Literal[False] = False) -> Any:
+def CompositePrimaryKey(*names: str) -> Any:
     """A primary key of several fields: `pk = CompositePrimaryKey("origin", "hour")`.
 
     `instance.pk` is the tuple of their values.
