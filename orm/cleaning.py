@@ -58,10 +58,10 @@ def row_to_update(
     schema = schema_of(instance)
     checker = validator(schema)
     problems = adopt_keys(instance, schema)
-    read = partial(_values_to_update, instance, schema, names, as_they_are)
     if problems or schema.cleans:
+        read = partial(_values_to_update, instance, schema, names, as_they_are)
         return _cleaned(instance, schema, checker.partial, lambda: read()[0], problems), read()[1]
-    values, computed = read()
+    values, computed = _values_to_update(instance, schema, names, as_they_are)
     return checker.partial(values), computed
 
 

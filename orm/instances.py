@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from orm.database import Database
 from orm.schema import Instance, Schema
@@ -38,9 +38,9 @@ def database_of(instance: Instance, using: Database | None = None) -> Database:
     """Where the instance lives: the database given, the one it was loaded from, or its registry's."""
     if using is not None:
         return using
-    state = getattr(instance, "_state", None)
+    state: InstanceState | None = getattr(instance, "_state", None)
     if state is not None and state.database is not None:
-        return cast("Database", state.database)
+        return state.database
     return schema_of(instance).database
 
 

@@ -27,15 +27,15 @@ from orm.validation import validator
 I = TypeVar("I", bound=Instance)  # noqa: E741 - an instance of any model
 
 
-def stored(instance: Instance, values: dict[str, Any], made: dict[str, Any], using: Database | None) -> None:
-    """Note that the instance has this row now."""
+def stored(instance: Instance, values: dict[str, Any], made: dict[str, Any], database: Database) -> None:
+    """Note that the instance has this row in a database now."""
     schema = schema_of(instance)
     note_loaded(instance, schema, values)
     note_loaded(instance, schema, made)
-    if using is None or using is schema.registry.database:
+    if database is schema.registry.database:
         _forget_state(instance)
     else:
-        set_attribute(instance, "_state", InstanceState(database=using))
+        set_attribute(instance, "_state", InstanceState(database=database))
 
 
 def note_loaded(instance: Instance, schema: Schema, values: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import sqlalchemy as sa
 
@@ -170,7 +170,8 @@ class QuerySet(Rows[M]):
 
     def _new(self, values: Mapping[str, Any]) -> M:
         """A new instance that will be one of these rows."""
-        return cast("M", self._schema.model(**values))
+        instance: M = self._schema.model(**values)
+        return instance
 
     async def bulk_create(
         self,
@@ -500,7 +501,8 @@ class Objects:
         self._key = f"query set under the name {name}"
 
     def __get__(self, instance: None, owner: type[M]) -> QuerySet[M]:
-        return cast("QuerySet[M]", self._of(instance, owner))
+        every: QuerySet[M] = self._of(instance, owner)
+        return every
 
     def _of(self, instance: object, owner: type[Any]) -> Any:
         """The query set of the rows of a model, made once: it never changes."""

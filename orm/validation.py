@@ -110,16 +110,18 @@ class Validator:
     def whole(self, values: dict[str, Any]) -> dict[str, Any]:
         """Check a row to be inserted. Raises `ValidationError` with every problem, missing values among them."""
         try:
-            return cast("dict[str, Any]", self._whole.validate_python(values))
+            checked: dict[str, Any] = self._whole.validate_python(values)
         except CoreError as error:
             raise self._error(error) from None
+        return checked
 
     def partial(self, values: dict[str, Any]) -> dict[str, Any]:
         """Check some values of a row. Raises `ValidationError` with every problem."""
         try:
-            return cast("dict[str, Any]", self._partial.validate_python(values))
+            checked: dict[str, Any] = self._partial.validate_python(values)
         except CoreError as error:
             raise self._error(error) from None
+        return checked
 
     def _error(self, error: CoreError) -> ValidationError:
         problems = _problems(error)
@@ -139,10 +141,10 @@ def invalid(schema: Schema, problems: Sequence[dict[str, Any]]) -> ValidationErr
 
 def validator(schema: Schema) -> Validator:
     """The validator of a schema, compiled on first use."""
-    found = schema.derived.get("validator")
+    found: Validator | None = schema.derived.get("validator")
     if found is None:
         found = schema.derived["validator"] = Validator(schema)
-    return cast("Validator", found)
+    return found
 
 
 def _row_schema(schema: Schema, *, partial: bool) -> CoreSchema:
