@@ -174,7 +174,7 @@ class Signal(Generic[E]):
             ):
                 raise FieldError(f"A receiver is a coroutine function (async def …(event)), not {receiver!r}.")
             for model in chosen:
-                if not any(one is model and other is receiver for one, other in self._connections):
+                if (model, receiver) not in self._connections:
                     self._connections.append((model, receiver))
                     _spread(model)
             return receiver
@@ -187,8 +187,8 @@ class Signal(Generic[E]):
         Raises:
             FieldError: it was not connected.
         """
-        chosen = _checked(models) if models else tuple([model for model, one in self._connections if one is receiver])
-        found = [(model, one) for model, one in self._connections if one is receiver and model in chosen]
+        chosen = _checked(models) if models else tuple([model for model, one in self._connections if one == receiver])
+        found = [(model, one) for model, one in self._connections if one == receiver and model in chosen]
         if not found or len(found) < len(chosen):
             raise FieldError(f"{receiver!r} is not connected to {self.name} of these models.")
         for connection in found:
@@ -197,18 +197,20 @@ class Signal(Generic[E]):
 
     @contextmanager
     def connected(self, receiver: Receiver[E], *models: type[Instance]) -> Generator[None]:
-        """Connect a receiver for the time of a block, for tests."""
+        """Connect a receiver for the time of a block, for tests; one that is connected already stays so."""
+        new = [model for model in _checked(models) if (model, receiver) not in self._connections]
         self.connect(*models)(receiver)
         try:
             yield
         finally:
-            self.disconnect(receiver, *_checked(models))
+            if new:
+                self.disconnect(receiver, *new)
 
     def receivers(self, model: type[Any]) -> tuple[Receiver[E], ...]:
         """Who is told of a model, in the order of connection, each once."""
         found: list[Receiver[E]] = []
         for connected, receiver in self._connections:
-            if issubclass(model, connected) and not any(one is receiver for one in found):
+            if issubclass(model, connected) and receiver not in found:
                 found.append(receiver)
         return tuple(found)
 

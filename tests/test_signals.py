@@ -66,7 +66,7 @@ def _unconnected() -> Iterator[None]:
     yield
     for signal in signals.SIGNALS:
         for _, receiver in [*signal._connections]:
-            if any(one is receiver for _, one in signal._connections):
+            if any(one == receiver for _, one in signal._connections):
                 signal.disconnect(receiver)
     assert Artist.__schema__.receivers is None  # type: ignore[attr-defined]
 
@@ -462,6 +462,37 @@ async def test_an_object_may_be_a_receiver(shop: orm.Database) -> None:
         await Artist.objects.create(name="x")
     await Artist.objects.create(name="y")
     assert index.seen == 1
+
+
+async def test_a_method_may_be_a_receiver(shop: orm.Database) -> None:
+    class Index:
+        seen = 0
+
+        async def add(self, event: SaveEvent[Artist]) -> None:
+            self.seen += 1
+
+    index, other = Index(), Index()
+    signals.post_save.connect(Artist)(index.add)
+    signals.post_save.connect(Named)(index.add)
+    signals.post_save.connect(Artist)(other.add)
+    await Artist.objects.create(name="x")
+    signals.post_save.disconnect(index.add)
+    await Artist.objects.create(name="y")
+    assert (index.seen, other.seen) == (1, 2)
+
+
+async def test_what_is_connected_stays_so_after_a_block(shop: orm.Database) -> None:
+    told: list[Any] = []
+
+    async def receiver(event: Any) -> None:
+        told.append(event)
+
+    signals.post_save.connect(Artist)(receiver)
+    with signals.post_save.connected(receiver, Artist, Tag):
+        await Tag.objects.create(name="x")
+    await Tag.objects.create(name="y")
+    await Artist.objects.create(name="z")
+    assert [event.instance.name for event in told] == ["x", "z"]
 
 
 def test_what_cannot_be_connected_is_refused() -> None:
