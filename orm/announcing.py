@@ -17,6 +17,7 @@ from orm.signals import BulkCreateEvent, BulkDeleteEvent, BulkUpdateEvent, Delet
 
 E = TypeVar("E")
 T = TypeVar("T")
+C = TypeVar("C", BulkUpdateEvent[Any], BulkDeleteEvent[Any])
 
 
 def hears_saves(schema: Schema) -> bool:
@@ -33,7 +34,7 @@ async def _announced(
     after: Callable[[E, T], E] = lambda event, _: event,
     instances: Sequence[Instance] = (),
 ) -> T:
-    """Write in a transaction with those who are told before and after.
+    """Write in a transaction with those who are told before and after; without one where nobody is.
 
     Args:
         schema: whose receivers they are.
@@ -45,6 +46,8 @@ async def _announced(
         instances: those that are as before when it fails.
     """
     before, afterwards = pair
+    if not is_heard(schema, before, afterwards):
+        return await write()
     restore = [snapshot(instance) for instance in instances]
     try:
         async with database.transaction():
@@ -132,9 +135,6 @@ async def bulk_create(
 ) -> None:
     """Insert instances, at least one, with a function that does it."""
     pair = (signals.pre_bulk_create, signals.post_bulk_create)
-    if not is_heard(schema, *pair):
-        await write()
-        return
     event = BulkCreateEvent(schema.model, tuple(instances), database)
     await _announced(schema, database, pair, event, write, instances=instances)
 
@@ -144,17 +144,7 @@ async def bulk_update(
 ) -> T:
     """Update rows with a function that does it, and one that says of how many."""
     pair = (signals.pre_bulk_update, signals.post_bulk_update)
-    if not is_heard(schema, *pair):
-        return await write()
-    return await _announced(
-        schema,
-        event.database,
-        pair,
-        event,
-        write,
-        lambda event, written: replace(event, count=count(written)),
-        event.instances or (),
-    )
+    return await _announced(schema, event.database, pair, event, write, _counted(count), event.instances or ())
 
 
 async def bulk_delete(
@@ -162,11 +152,12 @@ async def bulk_delete(
 ) -> T:
     """Delete rows with a function that does it, and one that says how many."""
     pair = (signals.pre_bulk_delete, signals.post_bulk_delete)
-    if not is_heard(schema, *pair):
-        return await write()
-    return await _announced(
-        schema, event.database, pair, event, write, lambda event, written: replace(event, count=count(written))
-    )
+    return await _announced(schema, event.database, pair, event, write, _counted(count))
+
+
+def _counted(count: Callable[[T], int]) -> Callable[[C, T], C]:
+    """Makes of an event what is told of it once it is known how many rows there were."""
+    return lambda event, written: replace(event, count=count(written))
 
 
 # ---------------------------------------------------------------- many-to-many relations
@@ -183,9 +174,6 @@ async def change_relation(
         write: writes.
     """
     pair = (signals.m2m_changed, signals.m2m_changed)
-    if not is_heard(schema, signals.m2m_changed):
-        await write()
-        return
     after = replace(event, action=_DONE[event.action])
     await _announced(schema, event.database, pair, event, write, lambda _, __: after)
 
