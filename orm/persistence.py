@@ -406,17 +406,8 @@ def new_values(words: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> 
     return values | made
 
 
-def unique_fields(schema: Schema, words: Mapping[str, Any]) -> list[FieldSpec]:
-    """The fields of a unique constraint that the words give in full."""
+def unique_fields(schema: Schema, words: Mapping[str, Any]) -> tuple[FieldSpec, ...]:
+    """The fields of a unique constraint that the words give in full; none without one."""
     named = [spec for name in words if (spec := schema.field(name.removesuffix("__exact"))) is not None]
     given = [part for spec in named for part in spec.fields]
-    if all(key in given for key in schema.keys):
-        return list(schema.keys)
-    for spec in given:
-        if spec.unique:
-            return [spec]
-    for part in schema.options.parts:
-        fields = [schema.field(name) for name in part.unique_fields]
-        if fields and all(field in given for field in fields):
-            return [field for field in fields if field is not None]
-    return []
+    return next((fields for fields in schema.unique_sets() if all(spec in given for spec in fields)), ())
