@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from orm import operators, transforms
 from orm.database import Database
-from tests.databases import BACKENDS, DEFAULTS, REQUIRED, Scratch, server_url
+from tests.databases import BACKENDS, DEFAULTS, REQUIRED, Scratch, created, server_url
 from tests.flights import flights as flights_models
 from tests.flights import load as load_flights
 from tests.music import models
@@ -137,12 +137,8 @@ def registered_words() -> Iterator[None]:
 @pytest_asyncio.fixture
 async def music(database: Database) -> AsyncIterator[Database]:
     """The database with the tables of `tests.music`, empty; its registry is connected to it."""
-    models.database = database
-    await models.create_all()
-    yield database
-    models.database = database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield database
 
 
 @pytest_asyncio.fixture
@@ -158,9 +154,6 @@ async def recorder(music: Database, url: str) -> AsyncIterator[Recorder]:
 @pytest_asyncio.fixture
 async def flights(database: Database) -> AsyncIterator[Database]:
     """The database with the tables and rows of `tests.flights`."""
-    flights_models.database = database
-    await flights_models.create_all()
-    await load_flights()
-    yield database
-    await flights_models.drop_all()
-    flights_models.database = None
+    async with created(flights_models, database):
+        await load_flights()
+        yield database

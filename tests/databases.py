@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pymysql
+
+from orm import Database, Registry
 
 DEFAULTS = {
     "postgresql": "postgresql://postgres@127.0.0.1:5432/postgres",
@@ -31,6 +35,19 @@ def server_url(engine: str) -> str | None:
     except OSError:
         return None
     return DEFAULTS[engine]
+
+
+@asynccontextmanager
+async def created(models: Registry, database: Database) -> AsyncIterator[Database]:
+    """The database with the tables of the models, empty; their registry is connected to it, and afterwards to none."""
+    models.database = database
+    await models.create_all()
+    try:
+        yield database
+    finally:
+        models.database = database  # a test may have connected another
+        await models.drop_all()
+        models.database = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 import orm
+from tests.databases import created
 
 models = orm.Registry()
 LONG_AGO = datetime(2001, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -46,12 +47,8 @@ class Diary(orm.Model):
 
 @pytest_asyncio.fixture
 async def notes(database: orm.Database) -> AsyncIterator[orm.Database]:
-    models.database = database
-    await models.create_all()
-    yield database
-    models.database = database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield database
 
 
 CREATED, CHANGED = ("created", "inserted"), ("updated", "touched")

@@ -15,6 +15,7 @@ import pytest_asyncio
 
 import orm
 from orm import Count, Exists, F, Max, OuterRef, Prefetch, Q, Subquery, signals
+from tests.databases import created
 
 tenant: ContextVar[int] = ContextVar("tenant", default=1)
 models = orm.Registry()
@@ -221,12 +222,8 @@ class Note(Base):
 @pytest_asyncio.fixture
 async def rows(database: orm.Database) -> AsyncIterator[dict[str, Any]]:
     """Rows of all models, by short names; Cid and what is written to him are hidden, and Dee is another tenant's."""
-    models.database = database
-    await models.create_all()
-    yield await _fill()
-    models.database = database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield await _fill()
 
 
 async def _fill() -> dict[str, Any]:

@@ -13,6 +13,7 @@ import orm
 from orm import Q
 from orm.database import Database
 from orm.postgresql import ExclusionConstraint
+from tests.databases import created
 
 models = orm.Registry()
 
@@ -38,11 +39,8 @@ class Person(orm.Model):
 async def people(database: Database, backend: str) -> AsyncIterator[Database]:
     if backend.startswith("mysql"):
         pytest.skip("MySQL has no conditions in constraints")
-    models.database = database
-    await models.create_all()
-    yield database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield database
 
 
 async def test_an_update_is_of_the_row_that_meets_the_condition(people: Database) -> None:

@@ -20,6 +20,7 @@ from orm import F, Q, Value, functions
 from orm.database import Database
 from orm.database.dialects import dialect_named
 from orm.database.mysql_dialect import MySQLDialect
+from tests.databases import created
 
 models = orm.Registry()
 
@@ -70,11 +71,8 @@ class Event(orm.Model):
 
 @pytest_asyncio.fixture
 async def events(database: Database) -> AsyncIterator[Database]:
-    models.database = database
-    await models.create_all()
-    yield database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield database
 
 
 GOOD: dict[str, Any] = {
@@ -229,12 +227,10 @@ class Product(orm.Model):
 
 @pytest_asyncio.fixture
 async def products(database: Database, backend: str) -> AsyncIterator[Database]:
-    expressive.database = database
     if await is_mariadb(database):
         pytest.skip("MariaDB has no indexes on expressions")
-    await expressive.create_all()
-    yield database
-    await expressive.drop_all()
+    async with created(expressive, database):
+        yield database
 
 
 async def is_mariadb(database: Database) -> bool:

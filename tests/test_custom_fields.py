@@ -19,6 +19,7 @@ import orm
 from orm.custom import CustomOptions
 from orm.database.dialects import dialect_named
 from orm.fields import Options
+from tests.databases import created
 
 models = orm.Registry()
 
@@ -121,12 +122,8 @@ class Wall(orm.Model):
 
 @pytest_asyncio.fixture
 async def paints(database: orm.Database) -> AsyncIterator[orm.Database]:
-    models.database = database
-    await models.create_all()
-    yield database
-    models.database = database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield database
 
 
 RED, GREEN = Color(255, 0, 0), Color(0, 128, 0)

@@ -35,6 +35,7 @@ from orm.functions import (
     TruncTime,
     TruncYear,
 )
+from tests.databases import created
 from tests.music import Everything
 
 ZONES = [
@@ -299,17 +300,12 @@ async def test_a_day_has_24_hours_whatever_the_session_says(postgresql_url: str)
             registry = models
             tablename = "event_of_24_hours"
 
-    async with orm.Database(postgresql_url, max_size=1) as database:
-        models.database = database
-        await models.create_all()
-        try:
-            await Event.objects.create(at=datetime(2024, 3, 30, 12, tzinfo=UTC))
-            async with database.connection() as connection:
-                await connection.execute("SET timezone = 'Europe/Berlin'")
-                later = await Event.objects.values_list(F("at") + timedelta(days=1), flat=True)
-                day = await Event.objects.values_list(TruncDay("at", ZoneInfo("America/Havana")), flat=True)
-        finally:
-            await models.drop_all()
+    async with orm.Database(postgresql_url, max_size=1) as database, created(models, database):
+        await Event.objects.create(at=datetime(2024, 3, 30, 12, tzinfo=UTC))
+        async with database.connection() as connection:
+            await connection.execute("SET timezone = 'Europe/Berlin'")
+            later = await Event.objects.values_list(F("at") + timedelta(days=1), flat=True)
+            day = await Event.objects.values_list(TruncDay("at", ZoneInfo("America/Havana")), flat=True)
     assert later == [datetime(2024, 3, 31, 12, tzinfo=UTC)]
     assert day == [datetime(2024, 3, 30, 4, tzinfo=UTC)]
 

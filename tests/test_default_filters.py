@@ -16,6 +16,7 @@ import orm
 from orm import plans
 from orm.functions import Coalesce
 from orm.specs import Implied
+from tests.databases import created
 from tests.recorder import Recorder
 
 tenant: ContextVar[int] = ContextVar("tenant", default=1)
@@ -106,28 +107,24 @@ class Signed(Base):
 @pytest_asyncio.fixture
 async def shop(database: orm.Database) -> AsyncIterator[orm.Database]:
     """AC/DC with an album of its own, a deleted one and a deleted artist; another tenant's label with an artist."""
-    models.database = database
-    await models.create_all()
-    albert = await Label.objects.create(name="Albert")
-    other = await Label.objects.create(name="Other", tenant=2)
-    acdc = await Artist.objects.create(name="AC/DC", label=albert)
-    gone = await Artist.objects.create(name="Gone", label=albert, deleted_at=GONE)
-    far = await Artist.objects.create(name="Far", label=other)
-    await Album.objects.create(title="Powerage", artist=acdc, year=1978)
-    await Album.objects.create(title="Shelved", artist=acdc, year=1980, deleted_at=GONE)
-    await Album.objects.create(title="Lost", artist=gone, year=1970)
-    await Album.objects.create(title="Remote", artist=far, year=1990)
-    for artist in (acdc, gone, far):
-        await Profile.objects.create(artist=artist, deleted_at=GONE if artist is far else None)
-        await Signed.objects.create(artist=artist)
-    rock, pop = await Tag.objects.create(word="rock"), await Tag.objects.create(word="pop")
-    await Tagging.objects.create(artist=acdc, tag=rock)
-    await Tagging.objects.create(artist=acdc, tag=pop, deleted_at=GONE)
-    await Tagging.objects.create(artist=gone, tag=rock)
-    yield database
-    models.database = database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        albert = await Label.objects.create(name="Albert")
+        other = await Label.objects.create(name="Other", tenant=2)
+        acdc = await Artist.objects.create(name="AC/DC", label=albert)
+        gone = await Artist.objects.create(name="Gone", label=albert, deleted_at=GONE)
+        far = await Artist.objects.create(name="Far", label=other)
+        await Album.objects.create(title="Powerage", artist=acdc, year=1978)
+        await Album.objects.create(title="Shelved", artist=acdc, year=1980, deleted_at=GONE)
+        await Album.objects.create(title="Lost", artist=gone, year=1970)
+        await Album.objects.create(title="Remote", artist=far, year=1990)
+        for artist in (acdc, gone, far):
+            await Profile.objects.create(artist=artist, deleted_at=GONE if artist is far else None)
+            await Signed.objects.create(artist=artist)
+        rock, pop = await Tag.objects.create(word="rock"), await Tag.objects.create(word="pop")
+        await Tagging.objects.create(artist=acdc, tag=rock)
+        await Tagging.objects.create(artist=acdc, tag=pop, deleted_at=GONE)
+        await Tagging.objects.create(artist=gone, tag=rock)
+        yield database
 
 
 async def titles(albums: Any) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 import orm
+from tests.databases import created
 
 models = orm.Registry()
 
@@ -62,12 +63,8 @@ class Visit(orm.Model):
 
 @pytest_asyncio.fixture
 async def people(database: orm.Database) -> AsyncIterator[orm.Database]:
-    models.database = database
-    await models.create_all()
-    yield database
-    models.database = database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield database
 
 
 async def _column_type(database: orm.Database, column: str) -> str:
@@ -228,9 +225,7 @@ async def test_arrays_of_members(postgresql_url: str) -> None:
     meta = type("Meta", (), {"registry": registry})
     moods = orm.Array(orm.Enum(Mood), default=list)
     Week: Any = type("Week", (orm.Model,), {"moods": moods, "Meta": meta})
-    async with orm.Database(postgresql_url) as database:
-        registry.database = database
-        await registry.create_all()
+    async with orm.Database(postgresql_url) as database, created(registry, database):
         week = await Week.objects.create(moods=[Mood.ANGRY, Mood.SAD])
         assert (await Week.objects.get(moods__contains=[Mood.ANGRY])).moods == [Mood.ANGRY, Mood.SAD]
         assert await Week.objects.get(moods__0=Mood.ANGRY) == week
@@ -242,7 +237,6 @@ async def test_arrays_of_members(postgresql_url: str) -> None:
         assert await Week.objects.aggregate(all=orm.ArrayAgg("moods__0", distinct=True)) == {
             "all": [Mood.GLAD, Mood.ANGRY]
         }
-        await registry.drop_all()
 
 
 class TooLong(enum.Enum):

@@ -15,6 +15,7 @@ from orm import F, Q
 from orm.database import Database
 from orm.database.dialects import dialect_named
 from orm.postgresql import DateRange, ExclusionConstraint, Range
+from tests.databases import created
 
 models = orm.Registry()
 
@@ -41,12 +42,9 @@ class Booking(orm.Model):
 @pytest_asyncio.fixture
 async def bookings(postgresql_url: str) -> AsyncIterator[Database]:
     async with Database(postgresql_url) as database:
-        models.database = database
         await database.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
-        await models.create_all()
-        yield database
-        await models.drop_all()
-        models.database = None
+        async with created(models, database):
+            yield database
 
 
 def days(first: int, last: int) -> Range[date]:

@@ -20,6 +20,7 @@ from orm.postgresql import (
     TrigramWordSimilarity,
     Unaccent,
 )
+from tests.databases import created
 from tests.recorder import Recorder
 
 models = orm.Registry()
@@ -56,9 +57,7 @@ ROWS = [
 @pytest_asyncio.fixture
 async def articles(url: str) -> AsyncIterator[Recorder]:
     recorder = Recorder()
-    async with orm.Database(url, observers=[recorder]) as database:
-        models.database = database
-        await models.create_all()
+    async with orm.Database(url, observers=[recorder]) as database, created(models, database):
         if database.dialect.name == "postgresql":
             for extension in ("pg_trgm", "unaccent"):
                 await database.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
@@ -66,8 +65,6 @@ async def articles(url: str) -> AsyncIterator[Recorder]:
         for title, text, language, name in ROWS:
             await Article.objects.create(title=title, text=text, language=language, author=authors[name])
         yield recorder
-        await models.drop_all()
-        models.database = None
 
 
 @pytest.fixture
@@ -262,25 +259,19 @@ def test_texts_that_no_database_takes_are_refused() -> None:
 
 
 async def test_full_text_search_of_mysql_needs_an_index(mysql_url: str) -> None:
-    async with orm.Database(mysql_url) as database:
-        models.database = database
-        await models.create_all()
-        try:
-            author = await Author.objects.create(name="x")
-            for title, text, *_ in ROWS:
-                await Article.objects.create(title=title, text=text, author=author)
-            with pytest.raises(orm.ProgrammingError, match=r"FULLTEXT.*\(1191\)\. Make one with CREATE FULLTEXT INDEX"):
-                await Article.objects.filter(title__search="dogs")
-            await database.execute("CREATE FULLTEXT INDEX title_words ON article (title)")
-            assert await _titles(title__search="dogs") == [1]
-            assert await _titles(Article.title.search("dogs")) == [1]
-            assert await _titles(title__search="DOGS") == [], "our texts are compared by code point"
-            assert await _titles(title__search="cats dogs") == [0, 1]
-            assert await _titles(title__search="+dogs -running @'\"") == [1], "no operators"
-            assert await Article.objects.exclude(title__search="dogs").count() == 3
-        finally:
-            await models.drop_all()
-            models.database = None
+    async with orm.Database(mysql_url) as database, created(models, database):
+        author = await Author.objects.create(name="x")
+        for title, text, *_ in ROWS:
+            await Article.objects.create(title=title, text=text, author=author)
+        with pytest.raises(orm.ProgrammingError, match=r"FULLTEXT.*\(1191\)\. Make one with CREATE FULLTEXT INDEX"):
+            await Article.objects.filter(title__search="dogs")
+        await database.execute("CREATE FULLTEXT INDEX title_words ON article (title)")
+        assert await _titles(title__search="dogs") == [1]
+        assert await _titles(Article.title.search("dogs")) == [1]
+        assert await _titles(title__search="DOGS") == [], "our texts are compared by code point"
+        assert await _titles(title__search="cats dogs") == [0, 1]
+        assert await _titles(title__search="+dogs -running @'\"") == [1], "no operators"
+        assert await Article.objects.exclude(title__search="dogs").count() == 3
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "mysql+aiomysql"], indirect=True)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 import orm
 from orm import F, Q
 from orm.functions import Abs, Concat, Length, Trim
+from tests.databases import created
 
 models = orm.Registry()
 
@@ -70,12 +71,8 @@ class Virtual(orm.Model):
 
 @pytest_asyncio.fixture
 async def lines(database: orm.Database) -> AsyncIterator[orm.Database]:
-    models.database = database
-    await models.create_all()
-    yield database
-    models.database = database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield database
 
 
 async def _line(**values: Any) -> Line:
@@ -202,21 +199,17 @@ async def test_a_unique_one_refuses_a_second_row(lines: orm.Database) -> None:
 
 
 async def test_one_that_is_not_stored_is_computed_when_it_is_read(database: orm.Database) -> None:
-    virtual.database = database
     if database.dialect.name == "postgresql" and database.dialect.server_version_info < (18,):  # type: ignore[operator]
         with pytest.raises(orm.NotSupportedError, match=r"only since version 18: Virtual.distance needs stored=True"):
-            await virtual.create_all()
-        virtual.database = None
+            await virtual.create_all(database=database)
         return
-    await virtual.create_all()
-    made = await Virtual.objects.create(number=3)
-    assert made.distance == 7
-    made.number = 15
-    await made.save()
-    assert made.distance == 5
-    assert await Virtual.objects.get(distance=5) == made
-    await virtual.drop_all()
-    virtual.database = None
+    async with created(virtual, database):
+        made = await Virtual.objects.create(number=3)
+        assert made.distance == 7
+        made.number = 15
+        await made.save()
+        assert made.distance == 5
+        assert await Virtual.objects.get(distance=5) == made
 
 
 async def test_one_of_another(database: orm.Database) -> None:
@@ -319,25 +312,22 @@ class Cat(Animal):
 
 
 async def test_heirs_have_their_own_and_those_of_their_parents(database: orm.Database) -> None:
-    animals.database = database
-    await animals.create_all()
-    long_ago = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
-    dog = await Dog.objects.create(name="Rex", age=2)
-    assert (dog.length, dog.double) == (3, 4)
-    await Dog.objects.all().update(changed=long_ago)
-    await dog.load()
-    dog.age = 5
-    await dog.save()
-    for seen in (dog, await Dog.objects.get(id=dog.id)):
-        assert (seen.length, seen.double, seen.changed > long_ago) == (3, 10, True)
-    dog.name, dog.age = "Bello", 6
-    await Dog.objects.bulk_update([dog], ["name", "age"])
-    assert (dog.length, dog.double) == (5, 12)
-    assert await Dog.objects.filter(length=5, double=12).update(age=7) == 1
-    assert await Dog.objects.get(double=14) == dog
-    cat = await Cat.objects.create(name="Tom")
-    assert (cat.length, cat.lives) == (3, 9)
-    await cat.update(name="Felix")
-    assert (await Cat.objects.get(id=cat.id)).length == cat.length == 5
-    await animals.drop_all()
-    animals.database = None
+    async with created(animals, database):
+        long_ago = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
+        dog = await Dog.objects.create(name="Rex", age=2)
+        assert (dog.length, dog.double) == (3, 4)
+        await Dog.objects.all().update(changed=long_ago)
+        await dog.load()
+        dog.age = 5
+        await dog.save()
+        for seen in (dog, await Dog.objects.get(id=dog.id)):
+            assert (seen.length, seen.double, seen.changed > long_ago) == (3, 10, True)
+        dog.name, dog.age = "Bello", 6
+        await Dog.objects.bulk_update([dog], ["name", "age"])
+        assert (dog.length, dog.double) == (5, 12)
+        assert await Dog.objects.filter(length=5, double=12).update(age=7) == 1
+        assert await Dog.objects.get(double=14) == dog
+        cat = await Cat.objects.create(name="Tom")
+        assert (cat.length, cat.lives) == (3, 9)
+        await cat.update(name="Felix")
+        assert (await Cat.objects.get(id=cat.id)).length == cat.length == 5

@@ -12,6 +12,7 @@ import pytest_asyncio
 import sqlalchemy as sa
 
 import orm
+from tests.databases import created
 from tests.recorder import Recorder
 
 models = orm.Registry()
@@ -71,12 +72,8 @@ def sent() -> Recorder:
 @pytest_asyncio.fixture
 async def library(url: str, sent: Recorder) -> AsyncIterator[orm.Database]:
     """A database with the tables of the models above, on each engine."""
-    async with orm.Database(url, max_size=5, observers=[sent]) as database:
-        models.database = database
-        await models.create_all()
+    async with orm.Database(url, max_size=5, observers=[sent]) as database, created(models, database):
         yield database
-        await models.drop_all()
-        models.database = None
 
 
 async def _filled() -> tuple[Writer, Book, list[Remark]]:

@@ -14,6 +14,7 @@ import pytest_asyncio
 import orm
 from orm import identifiers
 from orm.identifiers import uuid7
+from tests.databases import created
 
 models = orm.Registry()
 
@@ -29,12 +30,8 @@ class Event(orm.Model):
 
 @pytest_asyncio.fixture
 async def events(database: orm.Database) -> AsyncIterator[orm.Database]:
-    models.database = database
-    await models.create_all()
-    yield database
-    models.database = database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield database
 
 
 async def test_new_instances_have_them_before_they_are_saved(events: orm.Database) -> None:

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 import orm
+from tests.databases import created
 from tests.flights import flights as flights_models
 from tests.revising import revising
 
@@ -70,14 +71,11 @@ class Salute(Base):
 @pytest_asyncio.fixture
 async def world(database: orm.Database) -> AsyncIterator[orm.Database]:
     """The database with the tables of these models, and two countries."""
-    models.database = database
-    await models.create_all()
-    await Country.objects.bulk_create(
-        [Country(code="AU", region="south", number=1), Country(code="AT", region="north", number=2)]
-    )
-    yield database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        await Country.objects.bulk_create(
+            [Country(code="AU", region="south", number=1), Country(code="AT", region="north", number=2)]
+        )
+        yield database
 
 
 async def test_keys_follow_an_update(world: orm.Database) -> None:

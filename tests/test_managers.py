@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 import orm
+from tests.databases import created
 
 models = orm.Registry()
 M = TypeVar("M", bound=orm.Model)
@@ -92,23 +93,19 @@ class Genre(Base):
 
 @pytest_asyncio.fixture
 async def shop(database: orm.Database) -> AsyncIterator[orm.Database]:
-    models.database = database
-    await models.create_all()
-    zappa, acdc = [await Artist.objects.create(name=name) for name in ("Zappa", "AC/DC")]
-    rock = await Genre.objects.create(name="rock")
-    for name, year, live, artist in (
-        ("Powerage", 1978, False, acdc),
-        ("Live", 1992, True, acdc),
-        ("Back in Black", 1980, False, acdc),
-        ("Hot Rats", 1969, False, zappa),
-        ("Make a Jazz Noise", 1991, True, zappa),
-    ):
-        album = await Album.objects.create(name=name, year=year, live=live, artist=artist)
-        await album.genres.add(rock)
-    yield database
-    models.database = database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        zappa, acdc = [await Artist.objects.create(name=name) for name in ("Zappa", "AC/DC")]
+        rock = await Genre.objects.create(name="rock")
+        for name, year, live, artist in (
+            ("Powerage", 1978, False, acdc),
+            ("Live", 1992, True, acdc),
+            ("Back in Black", 1980, False, acdc),
+            ("Hot Rats", 1969, False, zappa),
+            ("Make a Jazz Noise", 1991, True, zappa),
+        ):
+            album = await Album.objects.create(name=name, year=year, live=live, artist=artist)
+            await album.genres.add(rock)
+        yield database
 
 
 IN_ORDER = ["Live", "Back in Black", "Powerage", "Make a Jazz Noise", "Hot Rats"]

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 import orm
+from tests.databases import created
 
 models = orm.Registry()
 
@@ -61,11 +62,8 @@ class Rivalry(Base):
 @pytest_asyncio.fixture
 async def bands(database: orm.Database) -> AsyncIterator[orm.Database]:
     """The database with the tables of these models, empty."""
-    models.database = database
-    await models.create_all()
-    yield database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield database
 
 
 async def _people(*names: str) -> list[Musician]:

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 import orm
 from orm import postgresql
 from orm.postgresql import Range
+from tests.databases import created
 
 models = orm.Registry()
 
@@ -53,12 +54,8 @@ class Room(orm.Model):
 
 @pytest_asyncio.fixture
 async def rooms(postgresql_url: str) -> AsyncIterator[orm.Database]:
-    async with orm.Database(postgresql_url) as database:
-        models.database = database
-        await models.create_all()
+    async with orm.Database(postgresql_url) as database, created(models, database):
         yield database
-        await models.drop_all()
-        models.database = None
 
 
 async def _names(*conditions: Any, **words: Any) -> str:

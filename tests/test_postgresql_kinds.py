@@ -13,6 +13,7 @@ import pytest_asyncio
 import orm
 from orm import F, postgresql
 from orm.postgresql import SearchQuery, SearchRank, SearchVector
+from tests.databases import created
 from tests.recorder import Recorder
 
 models = orm.Registry()
@@ -61,11 +62,8 @@ def sent() -> Recorder:
 async def hosts(postgresql_url: str, sent: Recorder) -> AsyncIterator[orm.Database]:
     async with orm.Database(postgresql_url, observers=[sent]) as database:
         await database.execute("CREATE EXTENSION IF NOT EXISTS hstore")
-        models.database = database
-        await models.create_all()
-        yield database
-        await models.drop_all()
-        models.database = None
+        async with created(models, database):
+            yield database
 
 
 async def _names(*conditions: Any, **words: Any) -> str:

@@ -12,6 +12,7 @@ import pytest_asyncio
 import sqlalchemy as sa
 
 import orm
+from tests.databases import created
 from tests.places import declared
 
 models = orm.Registry()
@@ -67,11 +68,8 @@ class Album(Base):
 
 @pytest_asyncio.fixture
 async def music(database: orm.Database) -> AsyncIterator[list[Artist]]:
-    models.database = database
-    await models.create_all()
-    yield await Artist.objects.bulk_create([Artist(name="a"), Artist(name="b"), Artist(name="c", gone=True)])
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield await Artist.objects.bulk_create([Artist(name="a"), Artist(name="b"), Artist(name="c", gone=True)])
 
 
 def test_a_proxy_is_no_table_of_its_own() -> None:

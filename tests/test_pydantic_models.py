@@ -22,6 +22,7 @@ import orm
 from orm.cleaning import row_to_insert
 from orm.database import Database
 from orm.postgresql import Range
+from tests.databases import created
 from tests.music import Album, Artist, Color, Country, Document, Employee, Everything, Level, Profile, Tag, Track
 from tests.recorder import Recorder
 
@@ -294,20 +295,17 @@ def test_a_request_takes_what_json_has_and_gives_what_the_fields_take() -> None:
 
 
 async def test_what_the_database_makes_is_not_in_the_dump(database: Database) -> None:
-    models.database = database
-    await models.create_all()
-    given = OrderIn.model_validate({"number": "ABC", "total": "2.50"})
-    assert "made" not in given.model_dump()
-    assert not hasattr(given, "made")
-    order = await Order.objects.create(**given.model_dump())
-    assert order.made.tzinfo is not None
-    await order.update(**OrderPatch.model_validate({"note": "x"}).model_dump(exclude_unset=True))
-    await order.update(**OrderPatch.model_validate({"note": None}).model_dump())
-    read = await Order.objects.get()
-    assert (read.note, read.number, read.total) == (None, "ABC", Decimal("2.50"))
-    assert dumped(orm.pydantic_model(Order).model_validate(read))["version"] == 3
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        given = OrderIn.model_validate({"number": "ABC", "total": "2.50"})
+        assert "made" not in given.model_dump()
+        assert not hasattr(given, "made")
+        order = await Order.objects.create(**given.model_dump())
+        assert order.made.tzinfo is not None
+        await order.update(**OrderPatch.model_validate({"note": "x"}).model_dump(exclude_unset=True))
+        await order.update(**OrderPatch.model_validate({"note": None}).model_dump())
+        read = await Order.objects.get()
+        assert (read.note, read.number, read.total) == (None, "ABC", Decimal("2.50"))
+        assert dumped(orm.pydantic_model(Order).model_validate(read))["version"] == 3
 
 
 def test_a_patch_has_what_was_given() -> None:

@@ -13,6 +13,7 @@ from orm import F, Q
 from orm.database import Database
 from orm.database.dialects import dialect_named
 from orm.postgresql import ExclusionConstraint
+from tests.databases import created
 from tests.revising import Revising, revising
 
 CHECKS = [
@@ -68,9 +69,7 @@ def revised(own_url: str) -> Iterator[Revising]:
 
 async def test_they_are_kept_to_and_errors_name_them(database: Database) -> None:
     models, model = declare(database.dialect.name)
-    models.database = database
-    await models.create_all()
-    try:
+    async with created(models, database):
         await model.objects.create(code="x", share=7)
         for code in (":x", "50%"):
             with pytest.raises(orm.CheckViolation) as caught:
@@ -84,8 +83,6 @@ async def test_they_are_kept_to_and_errors_name_them(database: Database) -> None
             await model.objects.create(code="y", length="a:b")
         if database.dialect.name != "mysql":
             await _check_unique(model)
-    finally:
-        await models.drop_all()
 
 
 async def _check_unique(model: Any) -> None:

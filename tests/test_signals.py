@@ -13,6 +13,7 @@ import pytest_asyncio
 import orm
 from orm import signals
 from orm.signals import BulkCreateEvent, BulkDeleteEvent, BulkUpdateEvent, DeleteEvent, ManyToManyEvent, SaveEvent
+from tests.databases import created
 from tests.recorder import Recorder
 
 models = orm.Registry()
@@ -73,12 +74,8 @@ def _unconnected() -> Iterator[None]:
 
 @pytest_asyncio.fixture
 async def shop(database: orm.Database) -> AsyncIterator[orm.Database]:
-    models.database = database
-    await models.create_all()
-    yield database
-    models.database = database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield database
 
 
 def listen(*models: type[orm.Model]) -> list[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from orm import F, Q, functions
 from orm.database import Database
 from orm.database.dialects import dialect_named
 from orm.database.postgresql_dialect import PostgreSQLDialect
+from tests.databases import created
 
 
 def declare(registry: orm.Registry | None = None, **meta: Any) -> Any:
@@ -230,11 +231,8 @@ class Account(orm.Model):
 async def accounts(database: Database, backend: str) -> AsyncIterator[Database]:
     if backend.startswith("mysql"):
         pytest.skip("MySQL has no conditions in indexes")
-    owned.database = database
-    await owned.create_all()
-    yield database
-    await owned.drop_all()
-    owned.database = None
+    async with created(owned, database):
+        yield database
 
 
 async def test_a_condition_says_which_rows_are_compared(accounts: Database) -> None:

@@ -21,6 +21,7 @@ import orm
 from orm import Page
 from orm.columns import Step
 from orm.database import Database
+from tests.databases import created
 from tests.typing.app import (
     accepts,
     accepts_constraints,
@@ -157,20 +158,17 @@ def test_nobody_gives_what_is_made(constructor: Any) -> None:
 @pytest_asyncio.fixture
 async def application(database: Database) -> AsyncIterator[dict[str, Any]]:
     """What the functions of `accepts` take, by the names of their parameters."""
-    models.database = database
-    await models.create_all()
-    user = await User.objects.create(name="Tom")
-    note = await Note.objects.create(text="first", author=user, editor=user)
-    yield {
-        "database": database,
-        "user": await User.objects.select_related("profile").get(id=user.id),
-        "note": await Note.objects.select_related("author", "editor").get(id=note.id),
-        "tag": await Tag.objects.create(name="x"),
-        "sample": await Sample.objects.get(pk=(await accepts.full_sample().save()).key),
-        "nullable": await Nullable.objects.create(),
-    }
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        user = await User.objects.create(name="Tom")
+        note = await Note.objects.create(text="first", author=user, editor=user)
+        yield {
+            "database": database,
+            "user": await User.objects.select_related("profile").get(id=user.id),
+            "note": await Note.objects.select_related("author", "editor").get(id=note.id),
+            "tag": await Tag.objects.create(name="x"),
+            "sample": await Sample.objects.get(pk=(await accepts.full_sample().save()).key),
+            "nullable": await Nullable.objects.create(),
+        }
 
 
 ACCEPTED = (

@@ -20,6 +20,7 @@ import orm
 from orm.cleaning import row_to_insert, rows_to_insert
 from orm.database import Database
 from orm.validation import validator
+from tests.databases import created
 from tests.recorder import Recorder
 
 models = orm.Registry()
@@ -98,11 +99,8 @@ class Required(Base):
 
 @pytest_asyncio.fixture
 async def halls(database: Database) -> AsyncIterator[Database]:
-    models.database = database
-    await models.create_all()
-    yield database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield database
 
 
 @pytest_asyncio.fixture

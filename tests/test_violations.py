@@ -12,6 +12,7 @@ import pytest_asyncio
 import orm
 from orm import F, Q
 from orm.database import Database
+from tests.databases import created
 
 models = orm.Registry()
 
@@ -63,11 +64,8 @@ class Sight(orm.Model):
 
 @pytest_asyncio.fixture
 async def pets(database: Database) -> AsyncIterator[Database]:
-    models.database = database
-    await models.create_all()
-    yield database
-    await models.drop_all()
-    models.database = None
+    async with created(models, database):
+        yield database
 
 
 async def pet(**values: Any) -> Pet:
@@ -223,18 +221,13 @@ async def test_what_is_violated_at_the_end_of_a_transaction(postgresql_url: str)
     unique = orm.UniqueConstraint("name", deferrable="deferred", violation_message="Taken.")
     meta = type("Meta", (), {"registry": registry, "constraints": [unique]})
     model: Any = type(orm.Model)("Late", (orm.Model,), {"name": orm.String(max_length=9), "Meta": meta})
-    async with Database(postgresql_url) as database:
-        registry.database = database
-        await registry.create_all()
-        try:
-            with pytest.raises(orm.UniqueViolation, match=r"^Late\.name: ") as caught:
-                async with database.transaction():
-                    await model.objects.bulk_create([model(name="a"), model(name="a")])
-            assert names(caught.value) == ("uq_late_name", "Late", ("name",))
-            assert caught.value.violation_message == "Taken."
-            assert await model.objects.count() == 0
-        finally:
-            await registry.drop_all()
+    async with Database(postgresql_url) as database, created(registry, database):
+        with pytest.raises(orm.UniqueViolation, match=r"^Late\.name: ") as caught:
+            async with database.transaction():
+                await model.objects.bulk_create([model(name="a"), model(name="a")])
+        assert names(caught.value) == ("uq_late_name", "Late", ("name",))
+        assert caught.value.violation_message == "Taken."
+        assert await model.objects.count() == 0
 
 
 async def test_a_registry_makes_itself_known_to_its_database(sqlite_url: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 import orm
+from tests.databases import created
 from tests.music import (
     Album,
     Artist,
@@ -53,11 +54,8 @@ class Maker(orm.Model):
 
 @pytest_asyncio.fixture
 async def shelves(database: orm.Database) -> AsyncIterator[orm.Database]:
-    warehouse.database = database
-    await warehouse.create_all()
-    yield database
-    await warehouse.drop_all()
-    warehouse.database = None
+    async with created(warehouse, database):
+        yield database
 
 
 # ---------------------------------------------------------------- rows that are there already
@@ -383,21 +381,19 @@ async def _create_soon(database: orm.Database, **values: object) -> None:
 
 
 async def test_a_lock_without_the_key_lets_others_refer(postgresql_url: str) -> None:
-    async with orm.Database(postgresql_url) as database, orm.Database(postgresql_url) as other:
-        warehouse.database = database
-        await warehouse.create_all()
-        try:
-            maker = await Maker.objects.create(name="x")
-            async with database.transaction():
-                await Maker.objects.select_for_update(no_key=True).get(id=maker.id)
-                await _create_soon(other, number="a", maker=maker)
-            async with database.transaction():
-                await Maker.objects.select_for_update().get(id=maker.id)
-                with pytest.raises(orm.LockTimeout):
-                    await _create_soon(other, number="b", maker=maker)
-        finally:
-            await warehouse.drop_all()
-            warehouse.database = None
+    async with (
+        orm.Database(postgresql_url) as database,
+        orm.Database(postgresql_url) as other,
+        created(warehouse, database),
+    ):
+        maker = await Maker.objects.create(name="x")
+        async with database.transaction():
+            await Maker.objects.select_for_update(no_key=True).get(id=maker.id)
+            await _create_soon(other, number="a", maker=maker)
+        async with database.transaction():
+            await Maker.objects.select_for_update().get(id=maker.id)
+            with pytest.raises(orm.LockTimeout):
+                await _create_soon(other, number="b", maker=maker)
 
 
 async def test_which_tables_are_locked(music: orm.Database, other: orm.Database) -> None:
