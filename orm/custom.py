@@ -113,7 +113,7 @@ def _column_type(name: str, column: Any) -> TypeEngine[Any]:
     if isinstance(column, Field):
         if field.options.keys() & Options.__annotations__.keys() or {"null", "default"} & field.options.keys():
             raise FieldError(f"{name}: null, default and the other common options belong to the outer field.")
-        if field.generated or field.version or field.clock is not None:
+        if field.filled:
             raise FieldError(
                 f"{name}: the column is given as a field of plain values, such as orm.String(max_length=7)."
             )

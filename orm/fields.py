@@ -88,6 +88,11 @@ class Field(Generic[T]):
         self.computed = computed
         self.mutable = mutable or kind in MUTABLE
 
+    @property
+    def filled(self) -> bool:
+        """Whether something gives its values but the user: the database, this library or a clock."""
+        return self.generated or self.version or self.clock is not None
+
     def spec(self, name: str) -> FieldSpec:
         """The record of the field under its name."""
         options = self.options

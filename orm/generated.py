@@ -195,7 +195,7 @@ def Generated(
         raise FieldError(f"Generated: stored is True or False, not {stored!r}.")
     kind: Field[Any] = output_field
     misplaced = [name for name in _OF_THE_COLUMN if name in kind.options]
-    if misplaced or kind.generated or kind.version or kind.clock is not None:
+    if misplaced or kind.filled:
         what = f"without {misplaced[0]}" if misplaced else "of plain values"
         raise FieldError(f"Generated: the output_field says what the values are; give one {what}: orm.Integer().")
     null = {"null": True} if kind.options.get("null") else {}

@@ -104,7 +104,7 @@ def Array(items: Any, **options: Any) -> Any:
     if not isinstance(items, Field):
         raise FieldError(f"Array takes a field, as in Array(orm.Integer()), not {items!r}.")
     kind = cast("Any", items)
-    if kind.kind in _NO_ITEMS or kind.generated or kind.version:
+    if kind.kind in _NO_ITEMS or kind.filled:
         raise FieldError("Array takes a field of plain values: Array(orm.Integer()). Use JSON for lists of lists.")
     misplaced = [name for name in _NOT_OF_ITEMS if name in kind.options]
     if misplaced:

@@ -286,6 +286,7 @@ def test_wrong_operands_are_named(use: Any, text: str) -> None:
         (lambda: orm.Array(orm.JSON()), "plain values"),
         (lambda: orm.Array(orm.Array(orm.Integer())), "lists of lists"),
         (lambda: orm.Array(postgresql.IntegerRange()), "plain values"),
+        (lambda: orm.Array(orm.DateTime(auto_now=True)), "plain values"),
         (lambda: orm.Array(orm.Integer(unique=True)), "unique is an option of the Array"),
         (lambda: orm.Array(orm.Integer(), size=3), "has no option 'size'.*max_length"),  # type: ignore[call-overload]
         (lambda: orm.Array(orm.Integer(), default=[]), "share the default"),  # type: ignore[call-overload]
