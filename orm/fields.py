@@ -26,30 +26,38 @@ MUTABLE: Final = ("json", "array", "hstore")
 """The kinds whose values can be changed in place."""
 
 
-class Options(TypedDict, Generic[T], total=False):
-    """What every field takes.
+class ColumnOptions(TypedDict, total=False):
+    """What every column takes.
 
     Attributes:
-        primary_key: it is the model's key.
         unique: no two rows have the same value.
         index: it has an index.
-        choices: the values it may have, or pairs of a value and its label; an enumeration that has these values; or a
-            function that gives one of these, and is called for each check.
-        validators: functions that run after type and limits: each gives the value back, or another one, or raises
-            `ValueError`. They do not run on NULL.
         column: the column's name in the database, if it is not the field's.
         comment: the column's comment in the database.
         renamed_from: the column's previous name in the database, for migrations.
     """
 
-    primary_key: bool
     unique: bool
     index: bool
-    choices: Iterable[Any] | Callable[[], Iterable[Any]]
-    validators: Sequence[Callable[[T], T]]
     column: str
     comment: str
     renamed_from: str
+
+
+class Options(ColumnOptions, Generic[T], total=False):
+    """What every field takes that is not computed.
+
+    Attributes:
+        primary_key: it is the model's key.
+        choices: the values it may have, or pairs of a value and its label; an enumeration that has these values; or a
+            function that gives one of these, and is called for each check.
+        validators: functions that run after type and limits: each gives the value back, or another one, or raises
+            `ValueError`. They do not run on NULL.
+    """
+
+    primary_key: bool
+    choices: Iterable[Any] | Callable[[], Iterable[Any]]
+    validators: Sequence[Callable[[T], T]]
 
 
 class Field(Generic[T]):
@@ -140,12 +148,12 @@ class Field(Generic[T]):
 
 
 COMMON: Final = frozenset({*Options.__annotations__, "null", "default"})
-"""The options that every field takes."""
+"""The options that every field takes that is not computed."""
 
 
-def checked(name: str, options: Mapping[str, Any], *limits: str) -> dict[str, Any]:
+def checked(name: str, options: Mapping[str, Any], *limits: str, common: Iterable[str] = COMMON) -> dict[str, Any]:
     """The options of a constructor. Raises `FieldError` for unknown or contradictory ones."""
-    possible = COMMON.union(limits)
+    possible = {*common, *limits}
     for option in options:
         if option not in possible:
             raise FieldError(f"{name} has no option {option!r}. Choose from: {', '.join(sorted(possible))}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar, cast
 
@@ -10,13 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.visitors import InternalTraversal
-from typing_extensions import TypedDict, Unpack
+from typing_extensions import Unpack
 
 from orm import kinds, rowterms
 from orm.definitions import Definition
 from orm.exceptions import FieldError, NotSupportedError
 from orm.expressions import Condition, Expression, Reference, output_of
-from orm.fields import Field
+from orm.fields import ColumnOptions, Field, checked
 from orm.query import Node, walk
 from orm.schema import Schema
 from orm.specs import FieldSpec
@@ -28,25 +27,7 @@ _VIRTUAL: Final = (18,)
 """Since which version PostgreSQL has them (https://www.postgresql.org/docs/18/ddl-generated-columns.html)."""
 
 
-class GeneratedOptions(TypedDict, total=False):
-    """What a generated field takes.
-
-    Attributes:
-        unique: no two rows have the same value.
-        index: it has an index.
-        column: the column's name in the database, if it is not the field's.
-        comment: the column's comment in the database.
-        renamed_from: the column's previous name in the database, for migrations.
-    """
-
-    unique: bool
-    index: bool
-    column: str
-    comment: str
-    renamed_from: str
-
-
-_OF_THE_COLUMN: Final = ("default", "primary_key", "choices", "validators", *GeneratedOptions.__annotations__)
+_OF_THE_COLUMN: Final = ("default", "primary_key", "choices", "validators", *ColumnOptions.__annotations__)
 """Options that the field which says the type cannot have."""
 
 
@@ -169,7 +150,7 @@ def Generated(
     output_field: Field[T],
     stored: bool = True,
     init: Literal[False] = False,
-    **options: Unpack[GeneratedOptions],
+    **options: Unpack[ColumnOptions],
 ) -> Field[T]:
     """A field that the database computes of the others in its row; nobody writes it.
 
@@ -188,7 +169,7 @@ def Generated(
     if init is not False:
         raise FieldError("Generated: init is for type checkers and is always False: the database makes the value.")
     _check_expression(expression)
-    _check_options(options)
+    given = checked("Generated", options, "output_field", "stored", common=ColumnOptions.__annotations__)
     if not isinstance(output_field, Field):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise FieldError(f"Generated: output_field says what it gives, as in orm.Integer(), and not {output_field!r}.")
     if not isinstance(stored, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -203,7 +184,7 @@ def Generated(
         kind.kind,
         kind.type,
         kind.core,
-        {**options, **null},
+        {**given, **null},
         operand=kind.operand,
         generated=True,
         computed=Computed(expression, stored),
@@ -217,11 +198,3 @@ def _check_expression(expression: object) -> None:
             f"Generated takes an expression, F('price') * F('number'), a condition, or SQL, sa.text('…'), not "
             f"{expression!r}."
         )
-
-
-def _check_options(options: Mapping[str, Any]) -> None:
-    known = GeneratedOptions.__annotations__
-    for option in options:
-        if option not in known:
-            possible = ", ".join(sorted({*known, "output_field", "stored"}))
-            raise FieldError(f"Generated has no option {option!r}. Choose from: {possible}.")

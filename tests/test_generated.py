@@ -237,6 +237,8 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
     ({"expression": F("a"), "output_field": orm.DateTime(auto_now=True)}, "give one of plain values"),
     ({"expression": F("a"), "stored": "yes"}, "stored is True or False"),
     ({"expression": F("a"), "init": True}, "init is for type checkers"),
+    ({"expression": F("a"), "unique": "yes"}, "Generated: unique is True or False"),
+    ({"expression": F("a"), "column": 3}, "Generated: column is a text"),
     ({"expression": F("a"), "null": True}, "Generated has no option 'null'. Choose from: column, comment, index"),
     ({"expression": F("a"), "primary_key": True}, "Generated has no option 'primary_key'"),
 ]
