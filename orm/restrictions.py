@@ -87,19 +87,21 @@ def restricted(kind: str, core: CoreSchema, options: Mapping[str, Any]) -> CoreS
         core = _with_choices(core, _lister(kind, core, choices))
     default = options.get("default", MISSING)
     if not (default is MISSING or default is None or callable(default) or isinstance(default, _SERVER)):
-        _check_value(f"The default of a field ({kind})", plain if _is_function(choices) else core, default)
+        _check_values(f"The default of a field ({kind})", plain if _is_function(choices) else core, [default])
     return _with_validators(core, options.get("validators", ()))
 
 
 _SERVER: Final = (sa.ClauseElement, sa.schema.FetchedValue)
 
 
-def _check_value(what: str, core: CoreSchema, value: object) -> None:
-    try:
-        SchemaValidator(core).validate_python(value)
-    except CoreError as error:
-        problem = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise FieldError(f"{what} cannot be {value!r}. {problem}.") from None
+def _check_values(what: str, core: CoreSchema, values: Iterable[object]) -> None:
+    validate = SchemaValidator(core).validate_python
+    for value in values:
+        try:
+            validate(value)
+        except CoreError as error:
+            problem = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            raise FieldError(f"{what} cannot be {value!r}. {problem}.") from None
 
 
 def labelled(kind: str, choices: object) -> list[tuple[Any, str]]:
@@ -144,8 +146,7 @@ def _listed(kind: str, core: CoreSchema, choices: object) -> list[Any]:
     listed = [value for value, _ in labelled(kind, choices)]
     if not listed:
         raise FieldError("choices is an empty list, so no value is possible. Leave it out.")
-    for choice in listed:
-        _check_value(f"A choice of a field ({kind})", core, choice)
+    _check_values(f"A choice of a field ({kind})", core, listed)
     return listed
 
 
