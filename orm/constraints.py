@@ -70,8 +70,8 @@ class _Terms(TablePart):
         return {"name": self.name, "condition": self.condition, "include": list(self.include) or None}
 
     def __repr__(self) -> str:
-        options = [f"{option}={rowterms.shown(value)}" for option, value in self._said().items() if value is not None]
-        return f"{type(self).__name__}({', '.join([*map(rowterms.shown, self.terms), *options])})"
+        parts = [*map(rowterms.shown, self.terms), *rowterms.shown_options(self._said())]
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     def check(self, schema: Schema) -> None:
         what = repr(self)
@@ -103,8 +103,7 @@ class _Terms(TablePart):
         """What SQLAlchemy is told of each engine that has it."""
         options: dict[str, Any] = {}
         if self.condition is not None:
-            condition = rowterms.resolved_check(schema, self.condition, needs.what)
-            made = Definition(schema, condition, needs, rowterms.columns_of(condition, table))
+            made = rowterms.defined_check(schema, self.condition, needs, table)
             options |= {"postgresql_where": made, "sqlite_where": made}
         if self.include:
             options["postgresql_include"] = [table.c[spec.name] for spec in self._included(schema)]
@@ -239,7 +238,7 @@ class UniqueConstraint(_Terms):
         if nulls_distinct not in (None, True, False):
             raise FieldError(f"nulls_distinct of UniqueConstraint is True or False, not {nulls_distinct!r}.")
         self.nulls_distinct = nulls_distinct
-        self.deferrable = checked_deferrable(deferrable, "UniqueConstraint")
+        self.deferrable: Deferrable | None = checked_deferrable(deferrable, "UniqueConstraint")
         if deferrable is not None and (condition is not None or not self.fields):
             raise FieldError(
                 "UniqueConstraint with a condition or an expression is an index in the database, which cannot be "
@@ -272,8 +271,7 @@ class UniqueConstraint(_Terms):
     def condition_sql(self, schema: Schema, dialect: Dialect) -> str:
         """The condition as the index has it, by which `ON CONFLICT` finds the index."""
         assert self.condition is not None
-        needs = self.needs
-        made = Definition(schema, rowterms.resolved_check(schema, self.condition, needs.what), needs, ())
+        made = rowterms.defined_check(schema, self.condition, self.needs, schema.table)
         return str(made.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
     def _said(self) -> dict[str, Any]:
@@ -295,9 +293,8 @@ class UniqueConstraint(_Terms):
         made = Unique(
             *columns,
             name=self.name_in(schema),
-            deferrable=self.deferrable is not None or None,
-            initially=None if self.deferrable is None else self.deferrable.upper(),
             info=self.info,
+            **deferring(self.deferrable),
             **self._options(needs, schema, table),
         )
         made.needs = needs
@@ -339,9 +336,7 @@ class CheckConstraint(TablePart):
         rowterms.resolved_check(schema, self.condition, repr(self))
 
     def attach(self, schema: Schema, table: sa.Table) -> None:
-        what = repr(self)
-        condition = rowterms.resolved_check(schema, self.condition, what)
-        made = Definition(schema, condition, Needs(what), rowterms.columns_of(condition, table))
+        made = rowterms.defined_check(schema, self.condition, Needs(repr(self)), table)
         # The convention for checks would put the table's name before one that is given.
         name = conv(cast("str", self.name_in(schema)))
         check = sa.CheckConstraint(made, name=name, info=self.info)  # which finds the table by the columns
@@ -365,6 +360,11 @@ def checked_deferrable(deferrable: Any, what: str) -> Deferrable | None:
         )
     found: Deferrable | None = deferrable
     return found
+
+
+def deferring(deferrable: Deferrable | None) -> dict[str, Any]:
+    """What SQLAlchemy is told of when a constraint is checked."""
+    return {} if deferrable is None else {"deferrable": True, "initially": deferrable.upper()}
 
 
 def _listed(value: object) -> tuple[Any, ...] | None:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.ext.compiler import compiles
 
 from orm import rowterms
-from orm.constraints import Deferrable, checked_deferrable, checked_method
+from orm.constraints import Deferrable, checked_deferrable, checked_method, deferring
 from orm.definitions import Definition
 from orm.exceptions import FieldError
 from orm.expressions import Expression, Ordering
@@ -77,7 +77,7 @@ class ExclusionConstraint(TablePart):
             rowterms.check_condition(condition, "condition of ExclusionConstraint")
         self.condition: Node | sa.TextClause | None = condition
         self.method = checked_method(method, "ExclusionConstraint") or "gist"
-        self.deferrable = checked_deferrable(deferrable, "ExclusionConstraint")
+        self.deferrable: Deferrable | None = checked_deferrable(deferrable, "ExclusionConstraint")
 
     def __repr__(self) -> str:
         pairs = ", ".join([f"({rowterms.shown(term)}, {operator!r})" for term, operator in self.expressions])
@@ -86,8 +86,8 @@ class ExclusionConstraint(TablePart):
             "condition": self.condition,
             "deferrable": self.deferrable,
         }
-        options = [f"{option}={rowterms.shown(value)}" for option, value in given.items() if value is not None]
-        return f"ExclusionConstraint({', '.join([f'name={self.name!r}', f'expressions=[{pairs}]', *options])})"
+        parts = [f"name={self.name!r}", f"expressions=[{pairs}]", *rowterms.shown_options(given)]
+        return f"ExclusionConstraint({', '.join(parts)})"
 
     def check(self, schema: Schema) -> None:
         what = repr(self)
@@ -104,15 +104,13 @@ class ExclusionConstraint(TablePart):
             pairs.append((Definition(schema, resolved, needs, rowterms.columns_of(resolved, table)), operator))
         where: Any = None
         if self.condition is not None:
-            condition = rowterms.resolved_check(schema, self.condition, needs.what)
-            where = Definition(schema, condition, needs, rowterms.columns_of(condition, table))
+            where = rowterms.defined_check(schema, self.condition, needs, table)
         made = Exclusion(
             *pairs,
             name=self.name_in(schema),
             using=self.method,
             where=where,
-            deferrable=self.deferrable is not None or None,
-            initially=None if self.deferrable is None else self.deferrable.upper(),
+            **deferring(self.deferrable),
         )
         made.needs = needs
         made.info.update(self.info)

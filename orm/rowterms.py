@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast, overload
 
 import sqlalchemy as sa
 
 from orm.aggregates import Aggregate
 from orm.conditions import Constant, Q
-from orm.definitions import enumerated
+from orm.definitions import Definition, enumerated
 from orm.exceptions import FieldError
 from orm.expressions import Clause, Comparison, Condition, Expression, F, Ordering, Reference
 from orm.lookups import resolve_condition
@@ -19,6 +19,7 @@ from orm.query import Node, Query, walk
 from orm.schema import Schema
 from orm.specs import FieldSpec
 from orm.subqueries import Exists, Outer, OuterRef, Subselect
+from orm.support import Needs
 from orm.windows import Window, WindowFunction
 
 Term = str | Expression[Any] | Ordering | sa.TextClause
@@ -80,6 +81,11 @@ def _check_text(text: sa.TextClause, what: str) -> None:
 def shown(part: object) -> str:
     """A term or a condition in messages."""
     return f"text({part.text!r})" if isinstance(part, sa.TextClause) else repr(part)
+
+
+def shown_options(options: Mapping[str, object]) -> list[str]:
+    """The options that were given, in messages."""
+    return [f"{option}={shown(value)}" for option, value in options.items() if value is not None]
 
 
 def is_field(term: Term) -> bool:
@@ -157,6 +163,12 @@ def columns_of(node: Node | sa.TextClause, table: sa.Table) -> list[sa.Column[An
         return []
     names = [part.spec.name for part in walk(node) if isinstance(part, Reference)]
     return [table.c[name] for name in dict.fromkeys(names)]
+
+
+def defined_check(schema: Schema, condition: Node | sa.TextClause, needs: Needs, table: sa.Table) -> Definition:
+    """A condition in the definition of a model's table. Raises `FieldError` as `resolved_check` does."""
+    resolved = resolved_check(schema, condition, needs.what)
+    return Definition(schema, resolved, needs, columns_of(resolved, table))
 
 
 def _given(node: Node) -> Iterator[Node]:

@@ -94,14 +94,18 @@ def _fields(error: IntegrityError, owner: Owner, rule: _Rule | None) -> tuple[st
         found = _labels(owner, rule)
         if found:
             return found
-    by_column = {spec.column: spec.label for spec in owner.fields.values()}
-    return tuple([by_column[column] for column in error.columns if column in by_column])
+    return _called(owner, error.columns)
 
 
 def _labels(owner: Owner, rule: _Rule) -> tuple[str, ...]:
     """What the fields of a constraint or an index are called."""
+    return _called(owner, _columns(rule))
+
+
+def _called(owner: Owner, columns: Iterable[str]) -> tuple[str, ...]:
+    """What the fields of columns are called, each of them once."""
     by_column = {spec.column: spec.label for spec in owner.fields.values()}
-    return tuple(dict.fromkeys([by_column[name] for name in _columns(rule) if name in by_column]))
+    return tuple(dict.fromkeys([by_column[name] for name in columns if name in by_column]))
 
 
 def _columns(rule: _Rule) -> list[str]:
