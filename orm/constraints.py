@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from types import NoneType
 from typing import Any, ClassVar, Final, Literal, cast
 
 import sqlalchemy as sa
@@ -235,7 +236,7 @@ class UniqueConstraint(_Terms):
         violation_message: str | None = None,
     ) -> None:
         super().__init__(*terms, name=name, condition=condition, include=include, violation_message=violation_message)
-        if nulls_distinct not in (None, True, False):
+        if not isinstance(nulls_distinct, (bool, NoneType)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise FieldError(f"nulls_distinct of UniqueConstraint is True or False, not {nulls_distinct!r}.")
         self.nulls_distinct = nulls_distinct
         self.deferrable: Deferrable | None = checked_deferrable(deferrable, "UniqueConstraint")

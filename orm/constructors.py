@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 from collections.abc import Callable
+from types import NoneType
 from typing import Any, Final, Generic, Literal, TypeVar, overload
 from uuid import UUID as PythonUUID
 from uuid import uuid4
@@ -232,7 +233,7 @@ def _enum_name(members: type[enum.Enum], options: dict[str, Any], *, texts: bool
     """The name of the type that is made for an enumeration, taken out of the options; `None` without one."""
     what = f"Enum({members.__name__})"
     native, name = options.pop("native", None), options.pop("name", None)
-    if native not in (None, True, False):
+    if not isinstance(native, (bool, NoneType)):
         raise FieldError(f"{what}: native is True or False, not {native!r}.")
     if not texts and (native or name is not None):
         raise FieldError(f"{what} has numbers, which are kept as BIGINT. Leave out {'native' if native else 'name'}.")

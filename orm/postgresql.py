@@ -25,6 +25,7 @@ from orm.fulltext import SearchHeadline, SearchQuery, SearchRank, SearchVector, 
 from orm.hstores import HStoreType
 from orm.networks import Interface, Network, NetworkType
 from orm.ranges import RangeLower, RangeType, RangeUpper
+from orm.temporal import moment_kind
 from orm.trigrams import (
     TrigramDistance,
     TrigramSimilarity,
@@ -222,7 +223,7 @@ def DateTimeRange(
 ) -> Field[Range[datetime] | None]: ...
 def DateTimeRange(*, timezone: bool = True, **options: Any) -> Any:
     """A range of moments: aware ones, or with `timezone=False` naive ones; on PostgreSQL only."""
-    return _range("DateTimeRange", "datetime" if timezone else "naive_datetime", options)
+    return _range("DateTimeRange", moment_kind("DateTimeRange", timezone), options)
 
 
 # ---------------------------------------------------------------- addresses and networks

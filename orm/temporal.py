@@ -39,6 +39,13 @@ def _moment(name: str, kind: str, type: TypeEngine[Any], core: CoreSchema, optio
     return Field[Any](kind, type, core, given, clock=clock)
 
 
+def moment_kind(name: str, timezone: object) -> str:
+    """The kind of moments with a time zone or without. Raises `FieldError` for another answer than yes or no."""
+    if not isinstance(timezone, bool):
+        raise FieldError(f"{name}: timezone is True (aware values) or False (naive ones), not {timezone!r}.")
+    return "datetime" if timezone else "naive_datetime"
+
+
 def _clock(name: str, kind: str, options: dict[str, Any]) -> Clock | None:
     """The clock that the options ask for, taken out of them. Raises `FieldError` when they contradict each other."""
     given = {option: value for option in _CLOCKS if (value := options.pop(option, False)) is not False}
@@ -172,10 +179,8 @@ def DateTime(**options: Any) -> Any:
     database's (`"database"`). A value that is set is kept.
     """
     timezone = options.get("timezone", True)
-    if not isinstance(timezone, bool):
-        raise FieldError(f"DateTime: timezone is True (aware values) or False (naive ones), not {timezone!r}.")
+    kind = moment_kind("DateTime", timezone)
     core = core_schema.datetime_schema(strict=True, tz_constraint="aware" if timezone else "naive")
-    kind = "datetime" if timezone else "naive_datetime"
     return _moment("DateTime", kind, types.DateTime(timezone=timezone), core, options)
 
 

@@ -285,6 +285,7 @@ CONTRADICTIONS: list[tuple[Any, dict[str, Any], str]] = [
     (Size, {"name": "size"}, "has numbers, which are kept as BIGINT. Leave out name"),
     (Mood, {"native": False, "name": "mood"}, "there is nothing to name"),
     (Mood, {"native": "yes"}, "native is True or False, not 'yes'"),
+    (Mood, {"native": 0}, "native is True or False, not 0"),
     (Mood, {"name": ""}, "name is a text of 1 to 63 bytes"),
     (Mood, {"name": "n" * 64}, "name is a text of 1 to 63 bytes"),
     (enum.Enum("Mixed", {"A": 1, "B": "b"}), {}, "must be all str or all int"),

@@ -290,6 +290,7 @@ def test_wrong_operands_are_named(use: Any, text: str) -> None:
         (lambda: orm.Array(orm.Integer(unique=True)), "unique is an option of the Array"),
         (lambda: orm.Array(orm.Integer(), size=3), "has no option 'size'.*max_length"),  # type: ignore[call-overload]
         (lambda: orm.Array(orm.Integer(), default=[]), "share the default"),  # type: ignore[call-overload]
+        (lambda: postgresql.DateTimeRange(timezone="UTC"), "DateTimeRange: timezone is True"),  # type: ignore[call-overload]
         (lambda: postgresql.IntegerRange(ge=3), "IntegerRange has no option 'ge'"),  # type: ignore[call-overload]
     ],
 )

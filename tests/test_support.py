@@ -311,6 +311,7 @@ def test_mistakes_are_named_with_the_class(make: Any, message: str) -> None:
         (lambda: orm.Index("a", "b", operator_classes=["x"]), r"one for each term \(2\)"),
         (lambda: orm.Index("a", operator_classes=["x y"]), r"takes names, such as 'gin_trgm_ops', not 'x y'"),
         (lambda: orm.UniqueConstraint("a", nulls_distinct="no"), r"nulls_distinct of UniqueConstraint is True"),
+        (lambda: orm.UniqueConstraint("a", nulls_distinct=0), r"nulls_distinct of UniqueConstraint is .* not 0"),
         (lambda: orm.UniqueConstraint("a", deferrable=True), r"deferrable of UniqueConstraint is .* not True"),
         (
             lambda: orm.UniqueConstraint("a", name="u", condition=Q(b=1), deferrable="deferred"),
