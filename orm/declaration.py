@@ -18,7 +18,7 @@ from orm.expressions import F
 from orm.generickeys import GenericRelated
 from orm.hierarchy import inherit
 from orm.inheritance import check_own, discriminator_of, kind_of_heir
-from orm.keys import CompositeKey, attribute_of, composite, named_fields
+from orm.keys import CompositeKey, CompositePrimaryKey, attribute_of, composite, named_fields
 from orm.numeric import BigAutoField
 from orm.ordering import ordering
 from orm.plaintext import snake_case
@@ -134,7 +134,7 @@ def check_name(model: str, name: str, base_model: type, *, key: bool = False) ->
 
 def check_called(name: str, root: Any, namespace: Mapping[str, Any]) -> None:
     """Raise `FieldError` for a constructor of fields that stands in a class body without a call."""
-    constructors = root.__dataclass_transform__["field_specifiers"]
+    constructors = (*root.__dataclass_transform__["field_specifiers"], CompositePrimaryKey)
     for key, value in namespace.items():
         if isfunction(value) and value in constructors:
             made = value.__name__

@@ -116,6 +116,10 @@ def _declare(name: str = "Bad", registry: orm.Registry | None = None, /, **names
         ({"Meta": {"constraints": ["name"]}}, "UniqueConstraint"),
         ({"Meta": {"registry": None}}, "has no registry"),
         ({"__slots__": ("x",)}, "__slots__"),
+        (
+            {"pk": orm.CompositePrimaryKey},
+            r"Bad.pk is the function CompositePrimaryKey.*: pk = CompositePrimaryKey\(…\)",
+        ),
         ({"a": orm.Integer}, r"Bad.a is the function Integer, which makes fields. Call it: a = Integer\(…\)"),
         ({"a": orm.ForeignKey}, "Bad.a is the function ForeignKey"),
     ],
