@@ -67,6 +67,24 @@ class Told:
             depth += (word == "(") - (word == ")")
         return Parts(self.sql[found[opening][2] : found[closing][0]].strip(), method, options)
 
+    @property
+    def included(self) -> list[str]:
+        """The columns that it includes."""
+        sql = self.parts().options.get("include")
+        return [] if sql is None else [column_name(term) for term in listed(Told("", sql).parts().terms)]
+
+    @property
+    def nulls_equal(self) -> bool:
+        """Whether NULL equals NULL: it stands before the columns of a constraint, and behind those of an index."""
+        before = " ".join(self.sql.partition("(")[0].lower().split())
+        return "nulls not distinct" in before or self.parts().options.get("nulls", "").lower().startswith("not")
+
+    @property
+    def deferrable(self) -> str | None:
+        """When it is checked, if it may wait: `deferred` or `immediate` unless a transaction says otherwise."""
+        told = self.parts().options.get("deferrable")
+        return None if told is None else "deferred" if "deferred" in told.lower() else "immediate"
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -93,6 +111,12 @@ def tokens(sql: str, *, escapes: bool = False) -> Iterator[tuple[int, str, int]]
         elif match["word"] is not None:
             normal = normal.lower()
         yield match.start(), normal, match.end()
+
+
+def column_name(sql: str) -> str:
+    """The name that a term begins with, without quotes."""
+    word = next(tokens(sql))[1]
+    return word[1:-1].replace('""', '"') if word.startswith('"') else word
 
 
 def as_text(sql: str) -> str:

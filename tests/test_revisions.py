@@ -223,9 +223,6 @@ def skip_unless(engines: tuple[str, ...], backend: str) -> None:
         pytest.skip("this engine does not have it")
 
 
-IMPORTS = ("from alembic import op", "import sqlalchemy as sa", "from sqlalchemy.dialects import postgresql")
-
-
 @pytest.mark.parametrize(("engines", "before", "after"), CHANGES)
 async def test_a_change_is_found_and_undone(
     environment: Environment, backend: str, engines: tuple[str, ...], before: str, after: str
@@ -260,6 +257,30 @@ async def test_what_create_all_makes_is_what_migrations_make(environment: Enviro
     await environment.create_all()
     command.ensure_version(environment.config)
     environment.check()
+
+
+KEPT = [
+    ("orm.UniqueConstraint('plays', name='x', nulls_distinct=False)", "UNIQUE NULLS NOT DISTINCT (plays)"),
+    (
+        "orm.UniqueConstraint('plays', name='x', nulls_distinct=False, include=['quoted'], deferrable='deferred')",
+        'UNIQUE NULLS NOT DISTINCT (plays) INCLUDE ("odd ""name") DEFERRABLE INITIALLY DEFERRED',
+    ),
+    ("orm.UniqueConstraint('quoted', name='x')", 'UNIQUE ("odd ""name")'),
+]
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+@pytest.mark.parametrize(("part", "told"), KEPT)
+async def test_the_way_back_makes_a_constraint_with_its_options(environment: Environment, part: str, told: str) -> None:
+    template = MODELS.replace("    plays =", "    quoted = orm.Integer(column='odd \"name', null=True)\n    plays =")
+    environment.declare(part, template=template)
+    environment.revise()
+    environment.declare(template=template)
+    environment.revise()
+    command.downgrade(environment.config, "0001")
+    async with Database(environment.url) as database:
+        found = await database.fetch_all("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'x'")
+    assert [tuple(row) for row in found] == [(told,)]
 
 
 PARTS = {

@@ -69,7 +69,7 @@ class Rules:
 
 
 def _of_columns(name: str | None, columns: Sequence[str]) -> Rule:
-    return Rule(name, Told("unique", ""), tuple([Term(column, column) for column in columns]), None, {})
+    return Rule(name, Told("unique", "()"), tuple([Term(column, column) for column in columns]), None, {})
 
 
 def meta(table: Table, model: str, rules: Rules) -> list[str]:
@@ -112,9 +112,9 @@ def _made(rule: Rule, rules: Rules, remarks: list[str]) -> Nested | None:
     if "where" in rule.options:
         words.append(Nested("condition=sa.text(", sql_text(rule.options["where"]).arguments))
         rules.imports.add(_SA)
-    if rule.included:
-        words.append(Nested("include=[", [quoted(rules.fields[column]) for column in rule.included], "]"))
-    if rule.nulls_equal:
+    if rule.told.included:
+        words.append(Nested("include=[", [quoted(rules.fields[column]) for column in rule.told.included], "]"))
+    if rule.told.nulls_equal:
         words.append("nulls_distinct=False")
     if not unique:
         words += _of_index(rule)
@@ -141,7 +141,8 @@ def _of_index(rule: Rule) -> list[str | Nested]:
 
 
 def _deferrable(rule: Rule) -> list[str | Nested]:
-    return [] if rule.deferrable is None else [f"deferrable={quoted(rule.deferrable)}"]
+    when = rule.told.deferrable
+    return [] if when is None else [f"deferrable={quoted(when)}"]
 
 
 def _term(term: Term, rules: Rules) -> str | Nested:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from orm.wording import Told, listed, tokens
+from orm.wording import Told, column_name, listed, tokens
 
-_KNOWN: Final = ("include", "nulls", "where", "deferrable", "using")
-_NO_CLASSES: Final = ("collate", "(", ".", "::", ":", "[", "with")
+_KNOWN: Final = ("include", "nulls", "where", "deferrable")
+_NO_CLASSES: Final = ("desc", "asc", "nulls", "collate", "with")
+"""Words behind a column that are no operator classes."""
 
 
 @dataclass(frozen=True)
@@ -58,26 +59,6 @@ class Rule:
         return tuple(names) if len(names) == len(self.terms) else ()
 
     @property
-    def included(self) -> list[str]:
-        """The columns that it includes."""
-        found = listed(Told("", self.options["include"]).parts().terms) if "include" in self.options else []
-        return [_name(next(tokens(name))[1]) for name in found]
-
-    @property
-    def nulls_equal(self) -> bool:
-        """Whether NULL equals NULL."""
-        return "nulls not distinct" in " ".join(self.told.sql.partition("(")[0].lower().split()) or (
-            self.options.get("nulls", "").lower().startswith("not")
-        )
-
-    @property
-    def deferrable(self) -> str | None:
-        """When it is checked, if it may wait."""
-        if "deferrable" not in self.options:
-            return None
-        return "deferred" if "deferred" in self.options["deferrable"].lower() else "immediate"
-
-    @property
     def unknown(self) -> dict[str, str]:
         """What models have no word for."""
         return {name: sql for name, sql in self.options.items() if name not in _KNOWN}
@@ -85,7 +66,7 @@ class Rule:
     @property
     def is_plain(self) -> bool:
         """Whether it has columns alone."""
-        return bool(self.columns) and self.method is None and not self.options and not self.nulls_equal
+        return bool(self.columns) and self.method is None and not self.options and not self.told.nulls_equal
 
 
 def rule_of(name: str, told: Told, columns: Sequence[str]) -> Rule:
@@ -100,17 +81,12 @@ def rule_of(name: str, told: Told, columns: Sequence[str]) -> Rule:
     return Rule(name, told, tuple(terms), method, options)
 
 
-def _name(word: str) -> str:
-    """A name in one of the spellings of `tokens`."""
-    return word[1:-1].replace('""', '"') if word.startswith('"') else word
-
-
 def _term(sql: str, told: Told, columns: Mapping[str, str]) -> Term:
     operator: str | None = None
     if told.kind == "exclude":
         sql, _, operator = sql.rpartition(" WITH ")
     words = [word for _, word, _ in tokens(sql, escapes=told.escapes)]
-    column, rest = columns.get(_name(words[0])), words[1:]
+    column, rest = columns.get(column_name(sql)), words[1:]
     operator_class = rest.pop(0) if rest and _is_class(rest[0], told) else None
     descending = rest[:1] == ["desc"]
     rest = rest[1:] if rest[:1] in (["desc"], ["asc"]) else rest
@@ -122,4 +98,4 @@ def _term(sql: str, told: Told, columns: Mapping[str, str]) -> Term:
 
 def _is_class(word: str, told: Told) -> bool:
     """Whether a word behind a column names an operator class."""
-    return word not in ("desc", "asc", "nulls", *_NO_CLASSES) and word.isidentifier() and not told.escapes
+    return word not in _NO_CLASSES and word.isidentifier() and not told.escapes

@@ -18,7 +18,7 @@ from orm.catalogs import single_percents
 from orm.database.dialects import dialect_named
 from orm.definitions import Definition
 from orm.exceptions import NotSupportedError
-from orm.wording import Told, as_text, listed, tokens
+from orm.wording import Told, as_text, column_name, listed
 
 
 class Verbatim(sa.ColumnElement[Any]):
@@ -159,7 +159,7 @@ def drop(name: str, told: Told, table: sa.Table) -> ops.MigrateOperation:
         return ops.DropIndexOp.from_index(index)
     if told.kind == "unique":
         for term in listed(parts.terms):
-            bare.append_column(sa.Column(_unquoted(term), sa.types.NULLTYPE))
+            bare.append_column(sa.Column(column_name(term), sa.types.NULLTYPE))
     made = constraint(name, told)
     bare.append_constraint(made)
     return ops.DropConstraintOp.from_constraint(made)
@@ -171,10 +171,10 @@ def constraint(name: str, told: Told) -> sa.Constraint:
     if told.kind == "check":
         return sa.CheckConstraint(cast("Any", Verbatim(as_text(parts.terms))), name=whole)
     options: Any = _options(told)
-    if "deferrable" in parts.options:
-        options |= {"deferrable": True, "initially": _initially(told)}
+    if told.deferrable is not None:
+        options |= {"deferrable": True, "initially": told.deferrable.upper()}
     if told.kind == "unique":
-        return sa.UniqueConstraint(*[_unquoted(term) for term in listed(parts.terms)], name=whole, **options)
+        return sa.UniqueConstraint(*[column_name(term) for term in listed(parts.terms)], name=whole, **options)
     pairs = [term.rpartition(" WITH ") for term in listed(parts.terms)]
     terms: list[Any] = [(sa.literal_column(term), operator) for term, _, operator in pairs]
     options = {key: value for key, value in options.items() if not key.endswith(("_where", "_using"))} | {
@@ -191,20 +191,11 @@ def _options(told: Told) -> dict[str, Any]:
         found["mysql_prefix"] = told.prefix
     if parts.method not in (None, "btree"):
         found["postgresql_using"] = parts.method
-    if "include" in parts.options:
-        names = listed(Told("", parts.options["include"]).parts().terms)
-        found["postgresql_include"] = [_unquoted(name) for name in names]
-    if parts.options.get("nulls", "").lower().startswith("not"):
+    if told.included:
+        found["postgresql_include"] = told.included
+    if told.nulls_equal:
         found["postgresql_nulls_not_distinct"] = True
     if "where" in parts.options:
         condition: Any = Verbatim(as_text(parts.options["where"]))
         found |= {"postgresql_where": condition, "sqlite_where": condition}
     return found
-
-
-def _initially(told: Told) -> str:
-    return "DEFERRED" if "deferred" in told.parts().options["deferrable"].lower() else "IMMEDIATE"
-
-
-def _unquoted(term: str) -> str:
-    return next(word for _, word, _ in tokens(term)).strip('"')
