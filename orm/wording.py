@@ -17,6 +17,9 @@ _STANDARD: Final = re.compile(r"'(?:[^']|'')*'" + _REST, re.VERBOSE | re.DOTALL)
 _ESCAPING: Final = re.compile(r"'(?:[^'\\]|''|\\.)*'" + _REST, re.VERBOSE | re.DOTALL)
 """Texts with backslashes as escapes, as MySQL writes them."""
 
+_COLON: Final = re.compile(r"(?<!:):(?!:)|\\:")
+"""One that is no part of a cast, or that `sa.text` would take a backslash from."""
+
 _PLAIN: Final = re.compile(r"[a-z_][a-z0-9_]*")
 _OPTIONS: Final = ("include", "nulls", "with", "where", "deferrable", "using", "comment")
 _BY_DEFAULT: Final = ("using", "btree")
@@ -120,8 +123,8 @@ def column_name(sql: str) -> str:
 
 
 def as_text(sql: str) -> str:
-    """SQL for `sa.text`, to which a colon begins a parameter."""
-    return sql.replace(":", "\\:")
+    """SQL for `sa.text`, to which a colon begins a parameter; where there are none but those of casts, it stays."""
+    return sql.replace(":", "\\:") if _COLON.search(sql) else sql
 
 
 def listed(sql: str) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
-from orm.wording import Told, checks_of_table, listed
+from orm.wording import Told, as_text, checks_of_table, listed
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,18 @@ def test_a_list_is_divided_at_its_own_commas() -> None:
         "ARRAY[1, 2] WITH &&",
         "'a, b'",
     ]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["a = ':b'", "a::text", "a = ':b'::text", r"a = '\: b'", r"a = '\:b'", "a[1:b::int]", r"a = '\'::text", "':::'"],
+)
+def test_sql_is_the_same_as_a_text_of_sqlalchemys(sql: str) -> None:
+    assert str(sa.text(as_text(sql))) == sql
+
+
+def test_casts_alone_are_left_as_they_are() -> None:
+    assert as_text("a::text = 'b'::character varying") == "a::text = 'b'::character varying"
 
 
 def test_the_checks_in_a_table_of_sqlites() -> None:

@@ -14,9 +14,10 @@ from orm.cli import naming
 from orm.cli.columns import Written, field_of, options_of
 from orm.cli.reading import Table
 from orm.cli.rules import Rules
-from orm.cli.text import call, escaped, quoted
+from orm.cli.text import call, quoted
 from orm.plaintext import snake_case
 from orm.tables import NAMING_CONVENTION
+from orm.wording import as_text
 
 _ACTIONS: Final = {"CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT"}
 _SA: Final = "import sqlalchemy as sa"
@@ -99,7 +100,7 @@ def column_lines(
 def _computed(start: str, column: Mapping[str, Any], written: Written, options: dict[str, str], parts: Parts) -> str:
     parts.imports.add(_SA)
     inner = [*written.arguments, *(["null=True"] if options.pop("null", None) else [])]
-    words = [f"sa.text({escaped(column['computed']['sqltext'])!r})"]
+    words = [f"sa.text({as_text(column['computed']['sqltext'])!r})"]
     words.append(f"output_field={written.function}({', '.join(inner)})")
     if not column["computed"].get("persisted"):
         words.append("stored=False")
@@ -161,7 +162,7 @@ def _default(column: Mapping[str, Any], dialect: Dialect) -> str | None:
         and not re.fullmatch(r"\(.*\)|-?[\d.]+|'.*'", default)
     ):
         default = f"({default})"
-    return f"sa.text({escaped(default)!r})"
+    return f"sa.text({as_text(default)!r})"
 
 
 def key(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import SQLAlchemyError
 
 from orm import connecting
@@ -53,23 +54,23 @@ def _parser() -> argparse.ArgumentParser:
 async def _inspectdb(address: DatabaseURL, settings: Options, given: argparse.Namespace) -> str:
     """The models of a database as a module. Raises `InterfaceError` where it cannot be read."""
     try:
-        tables, engine = await _read(address, settings, given)
+        tables, dialect = await _read(address, settings, given)
     except (SQLAlchemyError, OSError) as error:
         cause = getattr(error, "orig", None) or error
         raise InterfaceError(f"{address} could not be read: {cause}") from None
     if not tables:
         raise InterfaceError(f"{address} has no tables here.")
-    return writing.module(tables, engine)
+    return writing.module(tables, dialect)
 
 
 async def _read(
     address: DatabaseURL, settings: Options, given: argparse.Namespace
-) -> tuple[list[reading.Table], reading.Source]:
+) -> tuple[list[reading.Table], Dialect]:
     wanted = reading.Wanted(given.schema, tuple(given.table), given.include_views)
     engine = connecting.engine(address, settings)
     try:
         async with engine.connect() as connection:
-            return await connection.run_sync(reading.read, wanted, _progress)
+            return await connection.run_sync(reading.read, wanted, _progress), engine.dialect
     finally:
         await engine.dispose()
 

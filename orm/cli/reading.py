@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect, Inspector
+from sqlalchemy.engine import Inspector
 
 from orm import catalogs, reflection, sqlitewords
 from orm.exceptions import InterfaceError
@@ -45,19 +45,7 @@ class Table:
     """Whether SQLite never gives the key of a deleted row to another; true elsewhere."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where tables come from."""
-
-    dialect: Dialect
-
-    @property
-    def name(self) -> str:
-        """The engine."""
-        return self.dialect.name
-
-
-def read(connection: sa.Connection, wanted: Wanted, progress: Callable[[int, int], None]) -> tuple[list[Table], Source]:
+def read(connection: sa.Connection, wanted: Wanted, progress: Callable[[int, int], None]) -> list[Table]:
     """The tables, in the order of their names.
 
     Raises:
@@ -77,7 +65,7 @@ def read(connection: sa.Connection, wanted: Wanted, progress: Callable[[int, int
     for number, name in enumerate(sorted(names), 1):
         found.append(_table(inspector, connection, name, wanted.schema, name in views))
         progress(number, len(names))
-    return found, Source(connection.dialect)
+    return found
 
 
 def _table(inspector: Inspector, connection: sa.Connection, name: str, schema: str | None, view: bool) -> Table:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from orm.wording import as_text
+
 WIDTH: Final = 120
 """How long a line is."""
 
@@ -21,7 +23,7 @@ def quoted(text: str) -> str:
 
 def sql_text(sql: str) -> Nested:
     """`sa.text` of SQL as it is."""
-    return Nested("sa.text(", (quoted(escaped(sql)),))
+    return Nested("sa.text(", (quoted(as_text(sql)),))
 
 
 @dataclass(frozen=True)
@@ -56,21 +58,10 @@ def broken(item: str | Nested, indent: int, tail: str = "") -> list[str]:
     return [f"{margin}{item.start}", *lines, f"{margin}{item.end}{tail}"]
 
 
-def escaped(sql: str) -> str:
-    """SQL for `sa.text`, to which a colon before a word begins a parameter."""
-    return re.sub(r"(?<!:):(?=\w)", r"\\:", sql)
-
-
 def call(start: str, function: str, arguments: Sequence[str]) -> str:
-    """A call in one line, or as the formatter breaks it."""
-    words = [_requoted(argument) for argument in arguments]
-    one = f"{start}{function}({', '.join(words)})"
-    if len(one) <= WIDTH:
-        return one
-    inner = f"        {', '.join(words)}"
-    if len(inner) <= WIDTH:
-        return f"{start}{function}(\n{inner}\n    )"
-    return f"{start}{function}(\n" + "".join(f"        {word},\n" for word in words) + "    )"
+    """A field in one line, or as the formatter breaks it."""
+    item = Nested(f"{start.lstrip()}{function}(", [_requoted(argument) for argument in arguments])
+    return "\n".join(broken(item, 4))
 
 
 def _requoted(argument: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Dialect
 
 from orm.cli import naming
 from orm.cli.fields import Names, Parts, column_lines, enumeration, key, single_keys, wide_key
-from orm.cli.reading import Source, Table
+from orm.cli.reading import Table
 from orm.cli.rules import Rules, meta
 from orm.cli.text import call
 
@@ -24,15 +24,15 @@ class Base(orm.Model):
 """
 
 
-def module(tables: Sequence[Table], source: Source) -> str:
+def module(tables: Sequence[Table], dialect: Dialect) -> str:
     """The module with the models of the tables."""
     names, parts = _names(tables), Parts(imports={"import orm"})
     parts.enumeration_names |= {"Base", *names.models.values()}
-    models = [_model(table, tables, names, parts, source.dialect) for table in tables]
+    models = [_model(table, tables, names, parts, dialect) for table in tables]
     enumerations = [enumeration(name, values) for values, name in parts.enumerations.items()]
     if enumerations:
         parts.imports.add("import enum")
-    head = f'"""Models of an existing database ({source.name}), written by `orm inspectdb`."""\n\n'
+    head = f'"""Models of an existing database ({dialect.name}), written by `orm inspectdb`."""\n\n'
     body = "\n\n".join([_BASE, *enumerations, *models])
     return f"{head}from __future__ import annotations\n\n{_imports(parts.imports)}\n{body}"
 

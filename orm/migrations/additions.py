@@ -21,6 +21,7 @@ from alembic.autogenerate.render import renderers
 from alembic.operations import ops
 
 from orm.tables import INITIAL
+from orm.wording import as_text
 
 _UNDECIDED: Final = (
     "{where} cannot be NULL and has no default for the rows that are there: a table with rows refuses it.",
@@ -113,5 +114,5 @@ def _literal(column: sa.Column[Any]) -> Any:
         value = json.dumps(value)
     if not isinstance(value, str) or "\\" in value or "%" in value:  # which MySQL or its drivers read otherwise
         return None
-    quoted = value.replace("'", "''").replace(":", "\\:")
-    return sa.text(f"('{quoted}')")  # in parentheses, as MySQL wants it for long texts
+    quoted = value.replace("'", "''")
+    return sa.text(as_text(f"('{quoted}')"))  # in parentheses, as MySQL wants it for long texts

@@ -16,6 +16,8 @@ from alembic.operations import ops
 from sqlalchemy.engine import Inspector
 from sqlalchemy.exc import DBAPIError
 
+from orm.wording import as_text
+
 _SCRATCH: Final = "orm_computed"
 _ENGINE_WORDS: Final = re.compile(r"[\s()`\"]+")
 
@@ -80,7 +82,7 @@ def _in_servers_words(column: sa.Column[Any], words: str, stored: bool, connecti
     try:
         connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {_SCRATCH} AS SELECT * FROM {source} LIMIT 0")
         connection.exec_driver_sql(f"ALTER TABLE {_SCRATCH} DROP COLUMN {name}")
-        connection.execute(sa.text(f"ALTER TABLE {_SCRATCH} ADD COLUMN {made}".replace(":", "\\:")))
+        connection.execute(sa.text(as_text(f"ALTER TABLE {_SCRATCH} ADD COLUMN {made}")))
         columns = sa.inspect(connection).get_columns(_SCRATCH)
         found = next(item for item in columns if item["name"] == column.name)
         return found["computed"]["sqltext"] if "computed" in found else None
@@ -96,10 +98,10 @@ def _in_servers_words(column: sa.Column[Any], words: str, stored: bool, connecti
 def _replace(step: ops.ModifyTableOps, table: sa.Table, column: sa.Column[Any], there: Any) -> None:
     """Drop a column and add it as it is now, with its indexes and unique constraints."""
     told = there.get("computed")
-    parts: list[Any] = [] if told is None else [sa.Computed(sa.text(_escaped(told["sqltext"])), told.get("persisted"))]
+    parts: list[Any] = [] if told is None else [sa.Computed(sa.text(as_text(told["sqltext"])), told.get("persisted"))]
     words: dict[str, Any] = {"nullable": there["nullable"], "comment": there.get("comment")}
     if told is None and there.get("default") is not None:
-        words["server_default"] = sa.text(_escaped(there["default"]))
+        words["server_default"] = sa.text(as_text(there["default"]))
     before = sa.Column(there["name"], there["type"], *parts, **words)
     sa.Table(table.name, sa.MetaData(), before, schema=table.schema)
     for rule in _rules_of(table, column):
@@ -117,8 +119,3 @@ def _replace(step: ops.ModifyTableOps, table: sa.Table, column: sa.Column[Any], 
 def _rules_of(table: sa.Table, column: sa.Column[Any]) -> Iterator[Any]:
     yield from [index for index in table.indexes if column in list(index.columns)]
     yield from [c for c in table.constraints if isinstance(c, sa.UniqueConstraint) and column in list(c.columns)]
-
-
-def _escaped(sql: str) -> str:
-    """SQL for `sa.text`, to which a colon before a word begins a parameter."""
-    return re.sub(r"(?<!:):(?=\w)", r"\\:", sql)

@@ -63,7 +63,7 @@ def _complete_computed(new: sa.Table, batch_impl: ApplyBatchImpl, sql: str) -> N
     for column in new.columns:
         if column.computed is not None and batch_impl.column_transfers[column.key].pop("expr", None) is not None:
             # The name at the beginning: a column may be renamed in the copy.
-            column.computed.sqltext = sa.text(expressions[column.key].replace(":", "\\:"))
+            column.computed.sqltext = sa.text(as_text(expressions[column.key]))
 
 
 def complete_drops(upgrade: ops.UpgradeOps, connection: sa.Connection) -> None:
