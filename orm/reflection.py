@@ -44,7 +44,8 @@ def inspect(connection: sa.Connection) -> Inspector:
 def complete(inspector: Inspector, connection: sa.Connection) -> None:
     """Let an inspector tell the columns of JSON on MariaDB as such, and the order of indexes on SQLite and MySQL.
 
-    The collation of MySQL's ENUM is told, too, and survives when Alembic copies the type.
+    The whole expressions of generated columns are told on SQLite, too, and the collation of MySQL's ENUM, which
+    survives when Alembic copies the type.
 
     Its methods are replaced on the instance: each engine has an inspector class of its own.
     """
@@ -57,8 +58,6 @@ def complete(inspector: Inspector, connection: sa.Connection) -> None:
 
 
 def _complete_indexes(inspector: Inspector, connection: sa.Connection) -> None:
-    one, many = inspector.get_indexes, inspector.get_multi_indexes
-
     def told(schema: str | None, table: str, indexes: Any) -> Any:
         place = {"table": table, "schema": schema}
         found: dict[str, dict[str, tuple[str]]] = {}
@@ -66,20 +65,13 @@ def _complete_indexes(inspector: Inspector, connection: sa.Connection) -> None:
             found.setdefault(name, {})[column] = ("desc",)
         return [{**i, "column_sorting": found[i["name"]]} if i["name"] in found else i for i in indexes]
 
-    def get_indexes(table_name: str, schema: str | None = None, **options: Any) -> Any:
-        return told(schema, table_name, one(table_name, schema=schema, **options))
-
-    def get_multi_indexes(schema: str | None = None, **options: Any) -> Any:
-        return {key: told(schema, key[1], found) for key, found in many(schema=schema, **options).items()}
-
-    _replace(inspector, get_indexes=get_indexes, get_multi_indexes=get_multi_indexes)
+    _replace(inspector, "indexes", told)
 
 
 def _complete_computed(inspector: Inspector, connection: sa.Connection) -> None:
     """Tell the whole expressions of generated columns: the inspector's end at a comma."""
-    one, many = inspector.get_columns, inspector.get_multi_columns
 
-    def told(table: str, columns: Any) -> Any:
+    def told(_: str | None, table: str, columns: Any) -> Any:
         if not any("computed" in column for column in columns):
             return columns
         found = sqlitewords.computed(sqlitewords.of_table(connection, table))
@@ -88,22 +80,24 @@ def _complete_computed(inspector: Inspector, connection: sa.Connection) -> None:
             for c in columns
         ]
 
-    def get_columns(table_name: str, schema: str | None = None, **options: Any) -> Any:
-        return told(table_name, one(table_name, schema=schema, **options))
-
-    def get_multi_columns(schema: str | None = None, **options: Any) -> Any:
-        return {key: told(key[1], found) for key, found in many(schema=schema, **options).items()}
-
-    _replace(inspector, get_columns=get_columns, get_multi_columns=get_multi_columns)
+    _replace(inspector, "columns", told)
 
 
-def _replace(inspector: Inspector, **methods: Callable[..., Any]) -> None:
-    for name, method in methods.items():
-        setattr(inspector, name, method)
+def _replace(inspector: Inspector, kind: str, told: Callable[[str | None, str, Any], Any]) -> None:
+    """Let `told` complete what an inspector tells of a table, alone and among others: by its schema and name."""
+    one, many = getattr(inspector, f"get_{kind}"), getattr(inspector, f"get_multi_{kind}")
+
+    def of_one(table_name: str, schema: str | None = None, **options: Any) -> Any:
+        return told(schema, table_name, one(table_name, schema=schema, **options))
+
+    def of_many(schema: str | None = None, **options: Any) -> Any:
+        return {key: told(schema, key[1], found) for key, found in many(schema=schema, **options).items()}
+
+    setattr(inspector, f"get_{kind}", of_one)
+    setattr(inspector, f"get_multi_{kind}", of_many)
 
 
 def _complete_columns(inspector: Inspector, connection: sa.Connection) -> None:
-    one, many = inspector.get_columns, inspector.get_multi_columns
     mariadb = getattr(inspector.dialect, "is_mariadb", False)
     known: dict[str | None, set[tuple[str, str]]] = {}
 
@@ -113,13 +107,7 @@ def _complete_columns(inspector: Inspector, connection: sa.Connection) -> None:
             known[schema] = {(table_name, column) for table_name, column in rows}
         return [{**c, "type": _type(c["type"], (table, c["name"]) in known[schema])} for c in columns]
 
-    def get_columns(table_name: str, schema: str | None = None, **options: Any) -> Any:
-        return told(schema, table_name, one(table_name, schema=schema, **options))
-
-    def get_multi_columns(schema: str | None = None, **options: Any) -> Any:
-        return {key: told(schema, key[1], found) for key, found in many(schema=schema, **options).items()}
-
-    _replace(inspector, get_columns=get_columns, get_multi_columns=get_multi_columns)
+    _replace(inspector, "columns", told)
 
 
 def _type(kind: Any, is_json: bool) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -70,7 +69,7 @@ class Kind:
         make: makes the field.
         defaults: defaults of the server's.
         keyed: whether it can have an index, on each engine.
-        bare: values of it are compared as numbers, so that a CHECK can be about it.
+        only: the engine that has it, if not all do.
     """
 
     make: Callable[..., Any]
@@ -112,7 +111,6 @@ KINDS: dict[str, Kind] = {
 _NUMBERS = ("small", "integer", "big")
 _NAMES = ("alpha", "beta", "gamma", "delta")
 _TABLES = ("Red", "Green", "Blue")
-DAY = datetime.date(2024, 2, 29)
 
 
 @st.composite

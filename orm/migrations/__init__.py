@@ -25,10 +25,7 @@ import sqlalchemy as sa
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.compare import server_defaults
-from alembic.operations.ops import (
-    AlterColumnOp,
-    MigrationScript,
-)
+from alembic.operations.ops import AlterColumnOp, MigrationScript
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.runtime.plugins import Plugin
@@ -206,7 +203,7 @@ def _configuration(engine: str, models: Registry | sa.MetaData, options: dict[st
         "autogenerate_plugins": ["alembic.autogenerate.*", _DEFAULTS, _PLUGIN.name],
     }
     if sqlite:
-        ours["transactional_ddl"] = True  # `_engine` sees to it that BEGIN is sent
+        ours["transactional_ddl"] = True  # `connecting.engine` sees to it that BEGIN is sent
     if "autogenerate_plugins" in options:
         options = {**options, "autogenerate_plugins": [*options["autogenerate_plugins"], _DEFAULTS, _PLUGIN.name]}
     for name in {"render_item", "process_revision_directives"} & set(options):

@@ -17,8 +17,7 @@ from orm.migrations.additions import Remark, WithoutDefault
 from orm.migrations.enumtypes import BeforeTypes
 from orm.migrations.renames import Call, RenameTable
 
-_FIRST, _FOREIGN, _PARTS, _TABLES, _COLUMNS, _INDEXES, _NEW_FOREIGN, _LAST, _TYPES = (0, 1, 2, 3, 4, 6, 7, 8, 9)
-_FILLED = 5
+_FIRST, _FOREIGN, _PARTS, _TABLES, _COLUMNS, _FILLED, _INDEXES, _NEW_FOREIGN, _LAST, _TYPES = range(10)
 
 _RANKS: Final[tuple[tuple[type[ops.MigrateOperation], int], ...]] = (
     (RenameTable, _FIRST),
