@@ -27,7 +27,7 @@ demo: $(READY) ## Load the Chinook data into SQLite and query it (or another dat
 test: lint types ## Lint, types and all tests
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
-fuzz: $(READY) ## Compare many random queries with what they mean (so many: ORM_FUZZ_EXAMPLES=20000)
+fuzz: $(READY) ## Try many random queries and revisions (so many: ORM_FUZZ_EXAMPLES=20000)
 	ORM_FUZZ_EXAMPLES=$(ORM_FUZZ_EXAMPLES) $(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/test_properties*.py
 
 lint: $(READY) ## Check style and format
