@@ -21,6 +21,7 @@ from orm import connecting, migrations
 from orm.database.url import parse
 from orm.migrations import revisions
 from orm.registry import Registry
+from tests.snapshots import Snapshot, differences, snapshot
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,40 @@ class Revising:
 
     def downgrade(self, models: Registry, revision: Revision) -> None:
         self.run(lambda connection: revision.run("downgrade", _context(connection, models)))
+
+    def drop_all(self) -> None:
+        """Drop whatever tables are there."""
+
+        def work(connection: sa.Connection) -> None:
+            metadata = sa.MetaData()
+            metadata.reflect(connection)
+            metadata.drop_all(connection)
+
+        self.run(work)
+
+    def fresh(self, models: Registry) -> Snapshot:
+        """The tables that models make in an empty database, of which migrations find nothing to change."""
+        self.create_all(models)
+        left = self.write(models)
+        assert left.empty, left.text
+        found: Snapshot = self.run(snapshot)
+        self.run(lambda connection: models.metadata.drop_all(connection))
+        return found
+
+    def there_and_back(self, old: Registry, new: Registry, *rows: str) -> Revision:
+        """Lead tables with rows from models to others, and back: they are as the models make them, both times."""
+        created, wanted = self.fresh(old), self.fresh(new)
+        self.create_all(old)
+        if rows:
+            self.sql(*rows)
+        revision = self.upgrade(new)
+        for models, tables in ((new, wanted), (old, created)):
+            if models is old:
+                self.downgrade(old, revision)
+            assert differences(self.run(snapshot), tables) == [], revision.text
+            left = self.write(models)
+            assert left.empty, left.text
+        return revision
 
 
 def _context(connection: sa.Connection, models: Registry) -> MigrationContext:

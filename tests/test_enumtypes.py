@@ -39,29 +39,11 @@ def models(values: list[str], default: str | None = None, **options: bool) -> or
     return registry
 
 
-def there_and_back(database: Revising, old: orm.Registry, new: orm.Registry, *rows: str) -> str:
-    """Migrate and go back; gives the text of the revision."""
-    database.create_all(new)
-    wanted = database.run(snapshot)
-    database.run(lambda connection: new.metadata.drop_all(connection))
-    database.create_all(old)
-    created = database.run(snapshot)
-    if rows:
-        database.sql(*rows)
-    revision = database.upgrade(new)
-    assert differences(database.run(snapshot), wanted) == [], revision.text
-    assert database.write(new).empty
-    database.downgrade(old, revision)
-    assert differences(database.run(snapshot), created) == [], revision.text
-    assert database.write(old).empty
-    return revision.text
-
-
 ROW = "INSERT INTO shirt (number, colour) VALUES (1, 'red')"
 
 
 def test_values_are_added(database: Revising, own_url: str) -> None:
-    text = there_and_back(database, models(["red", "green"]), models(["red", "it's: new", "green"]), ROW)
+    text = database.there_and_back(models(["red", "green"]), models(["red", "it's: new", "green"]), ROW).text
     if not own_url.startswith("sqlite"):  # which keeps no values
         assert text.count("orm.operations.change_enum('colour'") == 2
         assert "create_enum" not in text
@@ -71,24 +53,24 @@ def test_values_are_added(database: Revising, own_url: str) -> None:
 
 def test_values_are_removed_reordered_and_the_default_with_them(database: Revising) -> None:
     old, new = models(["red", "green", "blue"], "green"), models(["blue", "red"], "blue")
-    there_and_back(database, old, new, ROW)
+    database.there_and_back(old, new, ROW)
 
 
 def test_a_type_of_two_tables_is_changed_in_both(database: Revising) -> None:
     old, new = models(["red", "green"], "red", shared=True), models(["red", "gold"], "red", shared=True)
-    text = there_and_back(database, old, new, ROW, "INSERT INTO shoe (colour) VALUES ('red')")
+    text = database.there_and_back(old, new, ROW, "INSERT INTO shoe (colour) VALUES ('red')").text
     assert "Colour" not in text
     assert database.sql("SELECT colour FROM shoe") == [("red",)]
 
 
 def test_a_column_with_a_new_type_is_added(database: Revising) -> None:
-    text = there_and_back(database, models(["red"], column=False), models(["red", "green"], "red"))
+    text = database.there_and_back(models(["red"], column=False), models(["red", "green"], "red")).text
     assert "orm.operations.create_enum('colour', ('red', 'green'))" in text
     assert "orm.operations.drop_enum('colour')" in text
 
 
 def test_a_type_that_another_table_has_stays(database: Revising) -> None:
-    there_and_back(database, models(["red"], shared=True), models(["red"], shared=True, column=False))
+    database.there_and_back(models(["red"], shared=True), models(["red"], shared=True, column=False))
 
 
 @pytest.mark.parametrize("backend", ["postgresql"])

@@ -22,7 +22,6 @@ from orm.cli.text import quoted
 from tests.random_schemas import Schema, registry_of, schemas
 from tests.revising import Revising, revising
 from tests.snapshots import differences, snapshot
-from tests.test_properties_of_migrations import drop_all
 
 ENGINES = ["sqlite", "postgresql", "mysql+asyncmy"]
 pytestmark = pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
@@ -58,7 +57,7 @@ def check_round_trip(database: Revising, url: str, path: Path) -> str:
     models = registry_in(text)
     left = database.write(models)
     assert left.empty, text + left.text
-    drop_all(database)
+    database.drop_all()
     database.create_all(models)
     assert differences(database.run(snapshot), before) == [], text
     return text
@@ -98,7 +97,7 @@ def test_random_models(database: Revising, own_url: str, tmp_path: Path) -> None
     )
     @given(schemas(database.connection.dialect.name))
     def tried(schema: Schema) -> None:
-        drop_all(database)
+        database.drop_all()
         database.create_all(registry_of(schema))
         check_round_trip(database, own_url, tmp_path / "inspected.py")
 
@@ -170,7 +169,7 @@ def test_words_that_postgresql_tells_in_others_again(database: Revising, own_url
     database.sql("ALTER INDEX few RESET (fillfactor)", "ALTER TABLE shelf VALIDATE CONSTRAINT old")
     left = database.write(models)
     assert left.empty, left.text
-    drop_all(database)
+    database.drop_all()
     database.create_all(models)
     left = database.write(models)
     assert left.empty, left.text
@@ -337,6 +336,49 @@ def test_what_cannot_be_said_is_said_so(database: Revising, own_url: str, tmp_pa
     only = inspected(own_url, path, "--table", "shelf")
     assert "class Loose(" not in only
     assert "class Shelf(" in only
+
+
+def test_what_a_foreign_key_loses_is_said(database: Revising, own_url: str, tmp_path: Path) -> None:
+    database.sql(
+        "CREATE TABLE shelf (id BIGINT NOT NULL PRIMARY KEY)",
+        "CREATE TABLE book (id BIGINT NOT NULL PRIMARY KEY, shelf_id BIGINT DEFAULT 7 NOT NULL, "
+        "CONSTRAINT stands_in FOREIGN KEY (shelf_id) REFERENCES shelf (id))",
+    )
+    path = tmp_path / "inspected.py"
+    text = inspected(own_url, path)
+    assert "# The database calls this foreign key 'stands_in'; here it is 'fk_book_shelf_id'." in text
+    assert re.search(r"# shelf: the database's default is '?7'?(::bigint)?, which a foreign key does not have", text)
+    assert "# Left out: the foreign key of shelf_id to shelf." in inspected(own_url, path, "--table", "book")
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_key_without_autoincrement_is_said_to_be_one(database: Revising, own_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "inspected.py"
+    database.sql(
+        "CREATE TABLE shelf (id INTEGER PRIMARY KEY)", "CREATE TABLE book (key INTEGER PRIMARY KEY AUTOINCREMENT)"
+    )
+    text = inspected(own_url, path)
+    assert "# id has no AUTOINCREMENT in the database." in text
+    assert text.count("AUTOINCREMENT") == 1
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_another_schema(database: Revising, own_url: str, tmp_path: Path) -> None:
+    database.sql(
+        "CREATE SCHEMA archive", "CREATE TABLE archive.shelf (id BIGSERIAL PRIMARY KEY)", "CREATE TABLE book (id INT)"
+    )
+    text = inspected(own_url, tmp_path / "inspected.py", "--schema", "archive")
+    assert 'schema = "archive"' in text
+    assert "class Shelf(" in text
+    assert "class Book(" not in text
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "orm", "inspectdb", "nonsense"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("orm: ")
 
 
 def test_what_is_written_goes_to_standard_output(

@@ -6,13 +6,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.random_schemas import Column, Part, Schema, Table, registry_of, schemas
 from tests.revising import Revising, revising
-from tests.snapshots import Snapshot, differences, snapshot
 
 EXAMPLES = int(os.environ.get("ORM_FUZZ_EXAMPLES", "0"))
 _FEW = {"sqlite": 15, "postgresql": 6, "mysql": 6}
@@ -29,39 +27,9 @@ def database(own_url: str) -> Iterator[Revising]:
         yield made
 
 
-def fresh(database: Revising, schema: Schema) -> Snapshot:
-    """The tables that the models make in an empty database."""
-    models = registry_of(schema)
-    database.create_all(models)
-    assert database.write(models).empty, database.write(models).text
-    found: Snapshot = database.run(snapshot)
-    database.run(lambda connection: models.metadata.drop_all(connection))
-    return found
-
-
 def check(database: Revising, before: Schema, after: Schema) -> None:
-    drop_all(database)
-    old, new = fresh(database, before), fresh(database, after)
-    database.create_all(registry_of(before))
-    there = database.upgrade(registry_of(after))
-    assert differences(database.run(snapshot), new) == [], there.text
-    left = database.write(registry_of(after))
-    assert left.empty, left.text
-    database.downgrade(registry_of(before), there)
-    assert differences(database.run(snapshot), old) == [], there.text
-    left = database.write(registry_of(before))
-    assert left.empty, left.text
-
-
-def drop_all(database: Revising) -> None:
-    """Drop whatever a failure left."""
-
-    def work(connection: sa.Connection) -> None:
-        metadata = sa.MetaData()
-        metadata.reflect(connection)
-        metadata.drop_all(connection)
-
-    database.run(work)
+    database.drop_all()  # whatever a failure left
+    database.there_and_back(registry_of(before), registry_of(after))
 
 
 def test_there_and_back(database: Revising) -> None:
