@@ -73,10 +73,12 @@ def _filtered() -> Iterator[None]:
     for name, schema in schemas.items():
         schema.implied = Implied(FILTERS[name])
     _forget()
-    yield
-    for schema in schemas.values():
-        schema.implied = None
-    _forget()
+    try:
+        yield
+    finally:
+        for schema in schemas.values():
+            schema.implied = None
+        _forget()
 
 
 def _forget() -> None:
