@@ -17,6 +17,7 @@ from orm.exceptions import FieldError, NotSupportedError
 from orm.expressions import Condition, Expression, Reference, output_of
 from orm.fields import ColumnOptions, Field, checked
 from orm.query import Node, walk
+from orm.restrictions import check_init
 from orm.schema import Schema
 from orm.specs import FieldSpec
 from orm.support import Needs
@@ -166,8 +167,7 @@ def Generated(
     Raises:
         FieldError: what is given is no expression or no field, or an option has no meaning here.
     """
-    if init is not False:
-        raise FieldError("Generated: init is for type checkers and is always False: the database makes the value.")
+    check_init("Generated", init, "the database makes the value")
     _check_expression(expression)
     given = checked("Generated", options, "output_field", "stored", common=ColumnOptions.__annotations__)
     if not isinstance(output_field, Field):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -15,6 +15,7 @@ from orm.constraints import Index
 from orm.exceptions import FieldError
 from orm.genericspecs import GenericSpec
 from orm.keys import composite
+from orm.restrictions import check_types
 from orm.schema import Instance, Schema
 from orm.specs import MISSING, FieldSpec
 from orm.textual import String
@@ -113,6 +114,12 @@ def GenericForeignKey(*targets: Any, **options: Any) -> Any:
         if option not in _OPTIONS:
             known = ", ".join(sorted(_OPTIONS))
             raise FieldError(f"GenericForeignKey has no option {option!r}. Choose from: {known}.")
+    check_types("GenericForeignKey", options, texts=("type_column", "key_column"))
+    names = options.get("names", {})
+    if not isinstance(names, Mapping):
+        raise FieldError(
+            f"GenericForeignKey: names gives models other names in rows, {{'Album': 'album'}}, not {names!r}."
+        )
     if options.get("default") is not None:
         raise FieldError("GenericForeignKey has no other default than None.")
     if "default" in options and not options.get("null"):
@@ -120,7 +127,7 @@ def GenericForeignKey(*targets: Any, **options: Any) -> Any:
     models = [target if isinstance(target, str) else _name_of(target) for target in targets]
     if not models or len(set(models)) < len(models):
         raise FieldError(f"GenericForeignKey takes models, each of them once, not {', '.join(models) or 'none'}.")
-    return GenericRelated[Any](_named(models, options.get("names") or {}), options)
+    return GenericRelated[Any](_named(models, cast("Mapping[str, str]", names)), options)
 
 
 _OPTIONS: Final = frozenset({*GenericOptions.__annotations__, "null", "default"})

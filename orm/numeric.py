@@ -15,6 +15,7 @@ from orm import types
 from orm.exceptions import FieldError
 from orm.fields import Field, Options, Server, checked, limits
 from orm.kinds import decimal_core
+from orm.restrictions import check_init
 
 
 class IntegerOptions(Options[int], total=False):
@@ -57,9 +58,8 @@ def _integer(name: str, type: TypeEngine[Any], bits: int, options: Mapping[str, 
 
 
 def _generated(name: str, type: TypeEngine[Any], bits: int, options: dict[str, Any]) -> Field[int]:
-    if options.pop("init", False) is not False:
-        raise FieldError(f"{name}: init is for type checkers and is always False: the database makes the value.")
-    given = checked(name, options)
+    check_init(name, options.pop("init", False), "the database makes the value")
+    given = checked(name, options, common=AutoOptions.__annotations__)
     high = 2 ** (bits - 1) - 1
     core = core_schema.int_schema(strict=True, ge=-high - 1, le=high)
     return Field[int]("integer", type, core, {**given, "primary_key": True}, generated=True)
@@ -190,7 +190,6 @@ def Version(*, init: Literal[False] = False) -> Field[int]:
 
     It begins at 1 and grows by one with each save; nobody sets it.
     """
-    if init is not False:
-        raise FieldError("Version: init is for type checkers and is always False: the library makes the value.")
+    check_init("Version", init, "the library makes the value")
     core = core_schema.int_schema(strict=True, ge=0, le=2**31 - 1)
     return Field[Any]("integer", sa.Integer(), core, {"default": 1}, version=True)

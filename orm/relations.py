@@ -10,6 +10,7 @@ from typing_extensions import TypedDict, Unpack
 
 from orm.exceptions import FieldError
 from orm.related import RelatedQuerySet
+from orm.restrictions import check_init, check_types
 from orm.schema import Instance, Schema
 from orm.specs import MISSING, FieldSpec, RelationSpec
 
@@ -184,6 +185,9 @@ class RelatedSet(RelationField, Generic[M, S]):
         def __get__(self, instance: Instance | None, owner: type[Instance]) -> Any: ...
 
 
+_MANY: Final = "rows are related with add() once there is a row"
+
+
 def _checked_target(to: Any) -> str | Schema:
     """The target's name or schema."""
     schema = to if isinstance(to, str) else getattr(to, "__schema__", None)
@@ -197,6 +201,7 @@ def _checked(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for option in options:
         if option not in possible:
             raise FieldError(f"{name} has no option {option!r}. Choose from: {', '.join(sorted(possible))}.")
+    check_types(name, options, switches=("constraint",), texts=("related_name", "to_field"))
     for option in ("on_delete", "on_update"):
         action = options.get(option, NO_ACTION)
         if action not in _ACTIONS:
@@ -321,6 +326,9 @@ def ManyToMany(
         related_name: the name of the relation back, where the target's class is not yours to edit.
         symmetrical: of a model to itself: relating one row to another relates that one to the first, too.
     """
+    check_init("ManyToMany", init, _MANY)
+    named = {} if related_name is None else {"related_name": related_name}
+    check_types("ManyToMany", {"symmetrical": symmetrical, **named}, switches=("symmetrical",), texts=("related_name",))
     if symmetrical and related_name is not None:
         raise FieldError(f"A symmetrical relation is its own other side. Leave related_name={related_name!r} out.")
     if through_fields is not None and (
@@ -341,6 +349,7 @@ def ManyToMany(
 
 def Reverse(to: str, *, init: Literal[False] = False) -> Any:
     """The other end of a relation, as `"Album.artist"`: rows that refer to this one."""
+    check_init("Reverse", init, _MANY)
     model, _, name = to.partition(".")
     if not model.isidentifier() or not name.isidentifier():
         raise FieldError(f"Reverse takes 'Model.field', not {to!r}.")

@@ -23,12 +23,7 @@ _LENGTHS: Final = ("min_length", "max_length")
 
 def check(name: str, options: Mapping[str, Any]) -> None:
     """Raise `FieldError` for options that cannot be, or that contradict each other."""
-    for option in _SWITCHES:
-        if not isinstance(options.get(option, False), bool):
-            raise FieldError(f"{name}: {option} is True or False, not {options[option]!r}.")
-    for option in _TEXTS:
-        if option in options and not (isinstance(options[option], str) and options[option]):
-            raise FieldError(f"{name}: {option} is a text, not {options[option]!r}.")
+    check_types(name, options)
     if isinstance(options.get("default"), (list, dict, set)):
         kind = type(options["default"]).__name__
         raise FieldError(
@@ -40,6 +35,24 @@ def check(name: str, options: Mapping[str, Any]) -> None:
         raise FieldError(f"{name}: a primary key cannot be null. Leave out null=True or primary_key=True.")
     _check_limits(name, options)
     _check_validators(name, options.get("validators", ()))
+
+
+def check_types(
+    name: str, options: Mapping[str, Any], *, switches: Sequence[str] = (), texts: Sequence[str] = ()
+) -> None:
+    """Raise `FieldError` for options of another type; those of every field, and more that are named."""
+    for option in (*_SWITCHES, *switches):
+        if not isinstance(options.get(option, False), bool):
+            raise FieldError(f"{name}: {option} is True or False, not {options[option]!r}.")
+    for option in (*_TEXTS, *texts):
+        if option in options and not (isinstance(options[option], str) and options[option]):
+            raise FieldError(f"{name}: {option} is a text, not {options[option]!r}.")
+
+
+def check_init(name: str, init: object, why: str) -> None:
+    """Raise `FieldError` for an `init` that type checkers alone read, and that is not what they read."""
+    if init is not False:
+        raise FieldError(f"{name}: init is for type checkers and is always False: {why}.")
 
 
 def _check_limits(name: str, options: Mapping[str, Any]) -> None:
