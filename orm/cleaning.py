@@ -127,7 +127,7 @@ def _adopt_key(instance: Instance, attribute: str, relation: Relation, related: 
 def _values_to_insert(instance: Instance, schema: Schema) -> dict[str, Any]:
     values = loaded(instance)
     for name, value in values.items():
-        if isinstance(value, (Expression, sa.ClauseElement)):
+        if isinstance(value, COMPUTED):
             raise FieldError(
                 f"{schema.name}.{schema.fields[name].label} is an expression, and a new row has no columns to compute "
                 "it from. Give a value, or make it the field's default."

@@ -87,7 +87,7 @@ def chosen(
 
 def _refuse_deferrable(schema: Schema) -> None:
     """A constraint that is checked later is not known to be violated when a row is inserted."""
-    for part in schema.options.parts:
+    for part in schema.parts:
         if isinstance(part, (UniqueConstraint, ExclusionConstraint)) and part.deferrable is not None:
             raise FieldError(
                 f"A conflict over {part!r} cannot be ignored, since it may be found later only. Name the constraint "
@@ -97,7 +97,7 @@ def _refuse_deferrable(schema: Schema) -> None:
 
 def refuse_hidden(schema: Schema, conflict: Conflict, lifted: frozenset[str]) -> None:
     """Refuse to change, or to give, rows that default filters hide: a database that finds a conflict knows none."""
-    names = schema.implied.holding(lifted) if schema.implied is not None else ()
+    names = schema.hidden_by(lifted)
     if names and conflict.unique:
         raise FieldError(
             f"Rows of {schema.name} that default filters hide ({', '.join(names)}) would conflict, too, and be "
@@ -114,7 +114,7 @@ def unique_sets(schema: Schema) -> list[tuple[tuple[FieldSpec, ...], UniqueConst
     """
     sets: list[tuple[tuple[FieldSpec, ...], UniqueConstraint | None]] = [(schema.keys, None)]
     sets += [(fields, None) for fields in schema.unique_columns()]
-    parts = [part for part in schema.options.parts if isinstance(part, UniqueConstraint) and part.deferrable is None]
+    parts = [part for part in schema.parts if isinstance(part, UniqueConstraint) and part.deferrable is None]
     for part in sorted(parts, key=lambda part: part.condition is not None):
         if part.fields:
             named = [persistence.field_named(schema, name) for name in part.fields]
@@ -256,7 +256,7 @@ def _refuse_twice(schema: Schema, conflict: Conflict, rows: Sequence[Values]) ->
 def _refuse_other_constraints(database: Database, schema: Schema, conflict: Conflict, rows: Sequence[Values]) -> None:
     """MySQL cannot tell one constraint from another, and would change the row that conflicts over the other."""
     conflicting = [row for row in rows if _can_conflict(conflict, row)]
-    for part in schema.options.parts:
+    for part in schema.parts:
         if part.unique_expressions and conflicting:
             raise NotSupportedError(
                 f"{engine_name(database.dialect)} cannot limit a conflict to unique_fields, and rows of {schema.name} "

@@ -416,7 +416,7 @@ class QuerySet(Rows[M]):
     async def _refuse_hidden(self, words: Mapping[str, Any]) -> None:
         """Raise `UniqueViolation` when the row that has the values of these words is there, but hidden."""
         schema, lifted = self._schema, self.query.selection.lifted
-        names = schema.implied.holding(lifted) if schema.implied is not None else ()
+        names = schema.hidden_by(lifted)
         if names and await self.unfiltered()._locked_or_none(words) is not None:
             raise UniqueViolation(
                 f"{schema.name} has a row with {_listed(words)}, which a default filter hides ({', '.join(names)}), so "

@@ -271,10 +271,20 @@ class Schema:
         attribute = spec.attribute or ""
         return self.fields.get(attribute) or self.composites[attribute]
 
+    @property
+    def parts(self) -> tuple[TablePart, ...]:
+        """The constraints and indexes that its rows have in its table: those of parents that share it, then its own."""
+        shared = self.parent.parts if self.parent is not None and self.host is not self else ()
+        return shared + self.options.parts
+
+    def hidden_by(self, lifted: Collection[str]) -> tuple[str, ...]:
+        """The names of its default filters that are not lifted."""
+        return self.implied.holding(lifted) if self.implied is not None else ()
+
     def unique_sets(self) -> list[tuple[FieldSpec, ...]]:
         """The fields of every unique constraint, those of the key first."""
         sets = [self.keys, *self.unique_columns()]
-        for part in self.options.parts if self.host is self else self.host.options.parts + self.options.parts:
+        for part in self.parts:
             named = [self.field(name) for name in part.unique_fields]
             if named:
                 sets.append(tuple([spec for one in named if one is not None for spec in one.fields]))

@@ -15,6 +15,7 @@ import pytest_asyncio
 
 import orm
 from orm.functions import Lower
+from tests.databases import created
 from tests.places import declared
 from tests.recorder import Recorder
 
@@ -687,3 +688,37 @@ async def test_conditions_mean_the_same_in_one_table_and_in_several() -> None:
     assert len(seen) > 5
     await one.disconnect()
     await other.disconnect()
+
+
+async def test_conflicts_over_a_constraint_of_the_shared_table(database: orm.Database) -> None:
+    models = orm.Registry()
+
+    class Shelf(orm.Model):
+        kind = orm.String(max_length=10)
+        row = orm.Integer()
+        place = orm.Integer()
+
+        class Meta:
+            registry = models
+            polymorphic_on = "kind"
+            inheritance = "single"
+            constraints = [orm.UniqueConstraint("row", "place")]
+
+    class Glass(Shelf):
+        panes = orm.Integer(null=True)
+
+    class Cabinet(Glass):
+        doors = orm.Integer(null=True)
+
+    async with created(models, database):
+        first = await Cabinet.objects.create(row=1, place=1, panes=2)
+        made = await Cabinet.objects.bulk_create(
+            [Cabinet(row=1, place=1, panes=3), Cabinet(row=1, place=2, panes=4)],
+            unique_fields=["row", "place"],
+            update_conflicts=True,
+            update_fields=["panes"],
+        )
+        assert made[0].pk == first.pk
+        assert await Glass.objects.order_by("place").values_list("kind", "panes") == [("cabinet", 3), ("cabinet", 4)]
+        found, is_new = await Cabinet.objects.get_or_create({"panes": 9}, row=1, place=2)
+        assert (found.panes, is_new) == (4, False)
